@@ -4,6 +4,7 @@ use super::{Context, command_line, database};
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::migrate;
+use crate::output::Text;
 
 pub(super) async fn run(context: &Context, version: &Version) -> Result<u8, Failure> {
     let project = context.project()?;
@@ -15,7 +16,8 @@ pub(super) async fn run(context: &Context, version: &Version) -> Result<u8, Fail
     connection.close().await;
     let document = serde_json::json!({ "platform": change });
     context.ui.result(&document, |paint| {
-        format!("{}: declared the platform's version as {}\n", paint.good("done"), change.to)
+        let head = paint.good("done");
+        Text::of_line(format_args!("{head}: declared the platform's version as {}", change.to))
     })?;
     Ok(0)
 }

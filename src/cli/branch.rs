@@ -16,6 +16,7 @@ use crate::branch::{
     Notify, Provider as _, Secret, Severity, Urls, annotations, collect, pull_request,
 };
 use crate::error::{Code, Failure};
+use crate::output::Text;
 use crate::postgres::{ConnectPolicy, DatabaseUrl};
 use crate::settings::{Age, Expiry, Settings};
 
@@ -386,7 +387,7 @@ fn neon_context(project: Option<&Path>, here: &Path) -> Option<(String, String)>
 pub(super) fn tell(ui: Ui) -> Notify {
     Rc::new(move |weight, line| match weight {
         Severity::Note => ui.note(line),
-        Severity::Warning => print_error(line),
+        Severity::Warning => print_error(&Text::of_line(line)),
     })
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::args::Format;
 use super::{Context, database, init, ui};
 use crate::error::{Code, Failure};
+use crate::output::Text;
 use crate::postgres::server::Persistent;
 use crate::project::MIGRATIONS;
 
@@ -75,7 +76,7 @@ impl Demo<'_> {
     fn print_heading(&self, text: &str) {
         if self.context.ui.format == Format::Human {
             // The demo's result reports write errors.
-            let _written = ui::print(&format!("\n# {text}\n"));
+            let _written = ui::print(&Text::of_lines(&format!("\n# {text}\n")));
         }
     }
 
@@ -92,7 +93,7 @@ impl Demo<'_> {
             .env("DATABASE_URL", database::EMBEDDED)
             .env_remove("TENURE_PROJECT");
         match self.context.ui.format {
-            Format::Human => ui::print(&format!("$ {command}\n"))?,
+            Format::Human => ui::print(&Text::of_line(format_args!("$ {command}")))?,
             Format::Json => {
                 process.stdout(Stdio::null()).stderr(Stdio::null());
             }
@@ -125,7 +126,7 @@ impl Demo<'_> {
         let text = std::fs::read_to_string(file.path()).map_err(io)?;
         std::fs::write(file.path(), text.replace("BEGIN;\n\n", &format!("BEGIN;\n{sql}\n"))).map_err(io)?;
         if self.context.ui.format == Format::Human {
-            ui::print(&format!("> {}\n", sql.replace('\n', "\n> ")))?;
+            ui::print(&Text::of_lines(&format!("> {}\n", sql.replace('\n', "\n> "))))?;
         }
         Ok(file.path())
     }
@@ -144,8 +145,13 @@ impl Demo<'_> {
                 (program.as_str(), "dev psql".to_owned()),
                 (program.as_str(), "dev stop".to_owned()),
             ];
-            let lines: Vec<_> = next.iter().map(|(word, rest)| format!("  {word} {rest}")).collect();
-            format!("\n{} Next steps:\n{}\n", paint.good("Demo complete."), lines.join("\n"))
+            let mut text = Text::default();
+            text.blank();
+            text.line(format_args!("{} Next steps:", paint.good("Demo complete.")));
+            for (word, rest) in &next {
+                text.line(format_args!("  {word} {rest}"));
+            }
+            text
         })?;
         Ok(0)
     }

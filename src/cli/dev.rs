@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use super::{Context, database};
 use crate::error::{Code, Failure};
+use crate::output::Text;
 use crate::postgres::server::{DATABASE, Persistent, Started, Stopped};
 use crate::project::Root;
 
@@ -50,7 +51,7 @@ async fn start(context: &Context) -> Result<u8, Failure> {
     let document = serde_json::json!({ "running": true, "started": started == Started::Now, "url": url });
     context.ui.result(&document, |paint| {
         let word = if started == Started::Now { "started" } else { "already running" };
-        format!("{}: {url}\n", paint.good(word))
+        Text::of_line(format_args!("{}: {url}", paint.good(word)))
     })?;
     Ok(0)
 }
@@ -60,7 +61,7 @@ async fn stop(context: &Context) -> Result<u8, Failure> {
     let document = serde_json::json!({ "running": false, "stopped": stopped == Stopped::Now });
     context.ui.result(&document, |paint| {
         let word = if stopped == Stopped::Now { "stopped" } else { "not running" };
-        format!("{}\n", paint.good(word))
+        Text::of_line(paint.good(word))
     })?;
     Ok(0)
 }
@@ -70,7 +71,9 @@ async fn reset(context: &Context) -> Result<u8, Failure> {
     context.ui.confirm("delete all data of the project's private server")?;
     server.reset().await?;
     let document = serde_json::json!({ "running": false, "reset": true });
-    context.ui.result(&document, |paint| format!("{}: data deleted\n", paint.good("done")))?;
+    context
+        .ui
+        .result(&document, |paint| Text::of_line(format_args!("{}: data deleted", paint.good("done"))))?;
     Ok(0)
 }
 
@@ -92,6 +95,6 @@ async fn psql(context: &Context, args: &[String]) -> Result<u8, Failure> {
 fn url(context: &Context) -> Result<u8, Failure> {
     let url = server(context)?.url(DATABASE);
     let document = serde_json::json!({ "url": url });
-    context.ui.result(&document, |_paint| format!("{url}\n"))?;
+    context.ui.result(&document, |_paint| Text::of_line(&url))?;
     Ok(0)
 }

@@ -47,7 +47,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg)
         Err(failure) => dry_run::text::no_dry_run_markdown(failure.code),
     };
     if let Some(mut file) = report
-        && let Err(error) = file.write_all(text.as_bytes())
+        && let Err(error) = file.write_all(text.as_str().as_bytes())
     {
         context.ui.note(&format!("writing the report failed: {error}"));
     }
@@ -75,13 +75,13 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
     // Report invalid requests before creating a branch.
     project.chain.check_starts_at_zero()?;
     let environment = database::environment();
-    let extensions = &args.extensions.shadow_extension;
+    let extensions = args.extensions.of(&project);
     let trial = Trial {
         request: up::request(args, &project)?,
         release: project.release(&context.here, &args.dry_run.queries)?,
         keep_branch: args.dry_run.keep_branch,
         connect_policy: ConnectPolicy::times(context.global.connect_attempts),
-        shadow: ShadowRequest { url: None, extensions, environment: &environment },
+        shadow: ShadowRequest { url: None, extensions: &extensions, environment: &environment },
         command: &command_line("migrate up --branch"),
     };
     let mut events = Events::open(context.ui.progress(), args.events.as_deref())?;

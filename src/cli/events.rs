@@ -31,10 +31,11 @@ impl Sink for Events {
         self.progress.take(event);
         let Some(file) = &mut self.file else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let line = format!("{}\n", output::event_json(event, now));
+        let line = output::event_json(event, now);
         // A full disk must not stop a running migration; report it once.
-        if let Err(error) = file.write_all(line.as_bytes()) {
-            ui::print_error(&format!("writing events failed, no more events are written: {error}"));
+        if let Err(error) = file.write_all(line.as_str().as_bytes()) {
+            let line = format!("writing events failed, no more events are written: {error}");
+            ui::print_error(&output::Text::of_line(line));
             self.file = None;
         }
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::Context;
 use super::ui::Ui;
 use crate::error::{Code, Failure, nearest};
+use crate::output::Text;
 use crate::project::policy;
 use crate::verify::format::{self, Levelled};
 use crate::verify::{self, Policy, RULES, Tool};
@@ -27,12 +28,12 @@ pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> 
             Tool::Drift => "drift_rule",
         };
         let value = json!({ key: format::rule_json(&(rule, level)) });
-        context.ui.result(&value, |_| format::explained_rule(rule, level))?;
+        context.ui.result(&value, |_| Text::of_lines(&format::explained_rule(rule, level)))?;
         return Ok(0);
     }
     if let Some(code) = Code::ALL.iter().copied().find(|code| code.as_str() == name) {
         let value = json!({ "error_code": format::code_json(code) });
-        context.ui.result(&value, |_| format::explained_code(code))?;
+        context.ui.result(&value, |_| Text::of_lines(&format::explained_code(code)))?;
         return Ok(0);
     }
     let names = RULES.iter().map(|rule| rule.id.as_str()).chain(Code::ALL.iter().map(|code| code.as_str()));
@@ -56,7 +57,7 @@ pub(super) fn list(context: &Context, ui: Ui) -> Result<u8, Failure> {
 fn effective(context: &Context, tool: Tool) -> Result<Policy, Failure> {
     match context.root() {
         Ok(root) if tool == Tool::Audit => Ok(Policy::new(tool, &root.settings.audit.levels)?),
-        Ok(root) => policy(&root.settings),
+        Ok(root) => policy(&root.settings, None),
         // An invalid --project is still an error.
         Err(failure) if failure.code == Code::NoProject && context.global.project.is_none() => {
             Ok(Policy::default())

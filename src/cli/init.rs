@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Context, io};
 use crate::error::{Code, Failure, Place};
+use crate::output::Text;
 
 /// Path and text of a file of a new project.
 type NewFile = (&'static str, &'static str);
@@ -50,7 +51,11 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let files: Vec<&str> = NEW_PROJECT.iter().map(|(path, _)| *path).collect();
     let document = serde_json::json!({ "files": files });
     context.ui.result(&document, |_paint| {
-        format!("created a project; edit the files, then run `tenure migrate up`\n  {}\n", files.join("\n  "))
+        let mut text = Text::of_line("created a project; edit the files, then run `tenure migrate up`");
+        for file in &files {
+            text.line(format_args!("  {file}"));
+        }
+        text
     })?;
     Ok(0)
 }

@@ -58,7 +58,7 @@ use self::tenant::Tenant;
 use self::ui::Ui;
 use self::verify::VerifyArgs;
 use crate::error::{Code, Failure, Place};
-use crate::output;
+use crate::output::{self, Text};
 use crate::project::{Project, Root, STACK};
 
 /// The context of every command.
@@ -96,7 +96,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn program(arguments: Vec<OsString>) -> ExitCode {
     let cli = match line::parse(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return report_parse_error(&error, &arguments),
+        Err(error) => return report_parse_error(error, &arguments),
     };
     init_logging(cli.global.verbose);
     ExitCode::from(run(cli))
@@ -203,12 +203,17 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
 }
 
 /// Prints help and version to stdout, and anything else as a failure, in JSON if requested.
-fn report_parse_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+fn report_parse_error(error: clap::Error, arguments: &[OsString]) -> ExitCode {
+    // The message repeats words, which must not add lines to it.
+    let escaped: Vec<OsString> =
+        arguments.iter().map(|word| output::escape(&word.to_string_lossy()).into()).collect();
+    let error = if escaped == arguments { error } else { line::parse(&escaped).err().unwrap_or(error) };
+    let arguments = &escaped;
     if !error.use_stderr() {
         return match error.print() {
             // Ignore a closed pipe.
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                ui::print_error(&format!("error: writing to stdout: {error}"));
+                ui::print_error(&Text::of_line(format_args!("error: writing to stdout: {error}")));
                 ExitCode::from(Code::Io.class().exit_code())
             }
             _ => ExitCode::SUCCESS,
@@ -225,12 +230,12 @@ fn report_parse_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         let document = serde_json::json!({ "error": output::failure_json(
             &Failure::new(Code::Usage, message).hint(format!("see `{}`", line::help_command(&words)))) });
         // The exit code reports the failure in any case.
-        let _printed = ui::print(&format!("{document}\n"));
+        let _printed = ui::print_json(&document);
     } else if message == plain {
         // Ignore a closed pipe.
         let _printed = error.print();
     } else {
-        ui::print_error(message.trim_end());
+        ui::print_error(&Text::of_lines(message.trim_end()));
     }
     ExitCode::from(Code::Usage.class().exit_code())
 }
@@ -259,7 +264,8 @@ fn init_logging(verbose: u8) {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_writer(|| ui::EscapedStderr)
         .log_internal_errors(false)
         .init();
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{Context, io};
 use crate::chain::{Bump, FileName, Version};
 use crate::error::{Code, Failure};
+use crate::output::Text;
 use crate::project::MIGRATIONS;
 
 #[derive(Debug, Args)]
@@ -75,7 +76,7 @@ pub(super) fn run(context: &Context, args: &NewArgs) -> Result<u8, Failure> {
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(io)?;
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(io)?;
     let written = Written { file: format!("{MIGRATIONS}/{name}"), from: name.from, to: name.to };
-    context.ui.result(&written, |_paint| format!("{}\n", written.file))?;
+    context.ui.result(&written, |_paint| Text::of_line(&written.file))?;
     Ok(0)
 }
 

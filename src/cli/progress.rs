@@ -8,7 +8,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use super::ui::print_error;
 use crate::error::Failure;
 use crate::event::{Event, Sink};
-use crate::output::Paint;
+use crate::output::{Paint, Text};
 
 /// Failures of runs with fewer parts are printed only with the result.
 const MIN_PARTS_FOR_LINES: usize = 10;
@@ -69,7 +69,7 @@ impl Progress {
     fn finish_part(&mut self, word: impl Fn(Paint) -> String, rest: &str) {
         self.done += 1;
         if self.mode == ProgressMode::EveryEvent {
-            print_error(&format!("{} {rest}", word(self.paint)));
+            print_error(&Text::of_line(format_args!("{} {rest}", word(self.paint))));
         }
         if let Some(bar) = &self.bar {
             bar.inc(1);
@@ -77,14 +77,14 @@ impl Progress {
         let now = Instant::now();
         if self.mode == ProgressMode::Periodic && now >= self.next_line {
             self.next_line = now + LINE_INTERVAL;
-            print_error(&progress_line(self.done, self.expected, now - self.began));
+            print_error(&Text::of_line(progress_line(self.done, self.expected, now - self.began)));
         }
     }
 
     fn finish_failed(&mut self, what: &str, failure: &Failure) {
-        let line = format!("{} {what}: {failure}", self.paint.bad("failed"));
+        let line = Text::of_line(format_args!("{} {what}: {failure}", self.paint.bad("failed")));
         match (&self.bar, self.mode) {
-            (Some(bar), _) => bar.println(line),
+            (Some(bar), _) => bar.println(line.as_str().trim_end()),
             (None, ProgressMode::Periodic) if self.expected >= MIN_PARTS_FOR_LINES => print_error(&line),
             (None, _) => {}
         }
@@ -93,23 +93,25 @@ impl Progress {
 
     fn print_detail(&self, line: &str) {
         if self.mode == ProgressMode::EveryEvent {
-            print_error(&self.paint.dim(line));
+            print_error(&Text::of_line(self.paint.dim(line)));
         }
     }
 
     /// Prints a line of another program.
     fn print_line(&self, line: &str) {
+        let line = Text::of_line(line);
         match (&self.bar, self.mode) {
             (_, ProgressMode::Quiet) => {}
-            (Some(bar), _) => bar.println(line),
-            (None, _) => print_error(line),
+            (Some(bar), _) => bar.println(line.as_str().trim_end()),
+            (None, _) => print_error(&line),
         }
     }
 
     fn print_retry(&self, what: &str, failure: &Failure, pause: Duration) {
         if self.mode == ProgressMode::EveryEvent {
             let word = self.paint.warn("retry");
-            print_error(&format!("{word} {what}  in {} ms: {failure}", pause.as_millis()));
+            let line = format!("{word} {what}  in {} ms: {failure}", pause.as_millis());
+            print_error(&Text::of_line(line));
         }
     }
 }

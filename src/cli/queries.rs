@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::args::Format;
 use super::{Context, database, io, ui};
 use crate::error::{Code, Failure};
+use crate::output::Text;
 use crate::queries::capture::{Captured, capture, to_csv};
 use crate::{postgres, project, queries};
 
@@ -52,8 +53,8 @@ async fn capture_queries(context: &Context, args: &CaptureArgs) -> Result<u8, Fa
     match (&written, context.ui.format) {
         // stdout contains only the export; the summary goes to stderr.
         (None, Format::Human) => {
-            ui::print(&export(args.output.unwrap_or(ExportArg::Csv), &captured)?)?;
-            context.ui.note(queries::text::captured(&captured, None, context.ui.stderr_paint()).trim_end());
+            ui::print(&Text::of_lines(&export(args.output.unwrap_or(ExportArg::Csv), &captured)?))?;
+            context.ui.note_text(&queries::text::captured(&captured, None, context.ui.stderr_paint()));
         }
         (written, _) => {
             let file = written.as_deref();

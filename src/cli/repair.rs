@@ -4,7 +4,7 @@ use super::{Context, command_line, database};
 use crate::chain::Divergence;
 use crate::error::Failure;
 use crate::migrate;
-use crate::output::plural;
+use crate::output::{Text, plural};
 
 pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     let project = database::project(context).await?;
@@ -25,11 +25,16 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     let document = serde_json::json!({ "edited": edited, "gone": gone });
     context.ui.result(&document, |paint| {
         if repaired.is_empty() {
-            return format!("{}: files and history match\n", paint.good("nothing to do"));
+            return Text::of_line(format_args!("{}: files and history match", paint.good("nothing to do")));
         }
-        let mut text = format!("{}: accepted {}\n", paint.good("done"), plural(repaired.len(), "migration"));
-        text.extend(edited.iter().map(|file| format!("  edited:  {file}\n")));
-        text.extend(gone.iter().map(|file| format!("  missing: {file}\n")));
+        let (head, count) = (paint.good("done"), plural(repaired.len(), "migration"));
+        let mut text = Text::of_line(format_args!("{head}: accepted {count}"));
+        for file in &edited {
+            text.line(format_args!("  edited:  {file}"));
+        }
+        for file in &gone {
+            text.line(format_args!("  missing: {file}"));
+        }
         text
     })?;
     Ok(0)

@@ -13,10 +13,19 @@ use crate::shadow::{self, Shadow, ShadowRequest, ShadowResult};
 /// The extensions that a shadow may create with a superuser's rights.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct ShadowExtensions {
-    /// An extension of the migrations that needs a superuser and may be created on the shadow; repeatable.
-    /// Without it, only trusted extensions are created
+    /// An extension that is not trusted and may be created on the shadow, besides those of [shadow] extensions
+    /// in the settings of --policy-from; repeatable
     #[arg(long, value_name = "NAME")]
     pub(super) shadow_extension: Vec<String>,
+}
+
+impl ShadowExtensions {
+    /// Those of the command line and of the base's settings. The project's own settings do not count: a pull request may have
+    /// changed them.
+    pub(super) fn of(&self, project: &Project) -> Vec<String> {
+        let base = project.policy.iter().flat_map(|base| &base.settings.shadow.extensions);
+        self.shadow_extension.iter().cloned().chain(base.map(|name| name.as_str().to_owned())).collect()
+    }
 }
 
 /// The shadow database and the release's queries.
@@ -65,7 +74,7 @@ pub(super) async fn open(
     extensions: &ShadowExtensions,
 ) -> Result<Shadow, Failure> {
     let environment = &database::environment();
-    let extensions = &extensions.shadow_extension;
+    let extensions = &extensions.of(project);
     Box::pin(Shadow::for_chain(project, ShadowRequest { url, extensions, environment })).await
 }
 

@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Fail
     let status = migrate::status(&mut connection, &project, list, missing_file).await?;
     connection.close().await;
     for failure in &status.trouble {
-        context.ui.note(&output::failure(failure, context.ui.stderr_paint()));
+        context.ui.note_text(&output::failure(failure, context.ui.stderr_paint()));
     }
     context.ui.result(&StatusDocument::from(&status), |paint| migrate::text::status(&status, paint))?;
     Ok(u8::from(args.check && status.is_behind()))

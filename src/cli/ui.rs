@@ -1,6 +1,7 @@
-//! The terminal: results on stdout, notes and failures on stderr, colours and prompts. The only module that prints.
+//! The terminal: results on stdout, notes and failures on stderr, colours and prompts. The only module that prints, and it
+//! prints only [`Text`], whose lines are escaped.
 
-use std::io::{ErrorKind, IsTerminal};
+use std::io::{ErrorKind, IsTerminal, Write as _};
 
 use console::Term;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use super::args::{Color, Format, Global};
 use super::progress::{Progress, ProgressMode};
 use crate::error::{Code, Failure};
-use crate::output::{self, Paint};
+use crate::output::{self, Paint, Text, escape};
 use crate::verify::format;
 
 /// The output settings of this process.
@@ -57,7 +58,7 @@ impl Ui {
     pub(super) fn result(
         self,
         value: &impl Serialize,
-        text: impl FnOnce(Paint) -> String,
+        text: impl FnOnce(Paint) -> Text,
     ) -> Result<(), Failure> {
         self.write_out(Outcome::Done, value, text).or_else(WriteError::ignore_closed_pipe)
     }
@@ -67,7 +68,7 @@ impl Ui {
         self,
         outcome: Outcome,
         value: &impl Serialize,
-        text: impl FnOnce(Paint) -> String,
+        text: impl FnOnce(Paint) -> Text,
     ) -> Result<(), Failure> {
         self.write_out(outcome, value, text).or_else(WriteError::ignore_closed_pipe)
     }
@@ -77,7 +78,7 @@ impl Ui {
         self,
         outcome: Outcome,
         value: &impl Serialize,
-        text: impl FnOnce(Paint) -> String,
+        text: impl FnOnce(Paint) -> Text,
     ) -> Result<(), Failure> {
         self.write_out(outcome, value, text).map_err(|write_error| write_error.0)
     }
@@ -86,20 +87,19 @@ impl Ui {
         self,
         outcome: Outcome,
         value: &impl Serialize,
-        text: impl FnOnce(Paint) -> String,
+        text: impl FnOnce(Paint) -> Text,
     ) -> Result<(), WriteError> {
         match (self.format, outcome) {
             (Format::Human, Outcome::Failed) => {
                 let text = text(self.stderr);
-                write(std::io::stderr().lock(), &format!("{}\n", text.trim_end()))
-                    .map_err(WriteError::of("stderr"))
+                write_stderr(&text).map_err(WriteError::of("stderr"))
             }
             (Format::Human, Outcome::Done) => write_out(&text(self.stdout)),
             (Format::Json, _) => {
-                let json = serde_json::to_string(value).map_err(|error| {
+                let json = Text::json(value).map_err(|error| {
                     WriteError(Failure::new(Code::Io, error.to_string()), ErrorKind::Other)
                 })?;
-                write_out(&format!("{json}\n"))
+                write_out(&json)
             }
         }
     }
@@ -109,10 +109,15 @@ impl Ui {
         self
     }
 
-    /// Prints a note to stderr unless `--quiet` is set.
-    pub(super) fn note(self, text: &str) {
+    /// Prints a note of one line to stderr unless `--quiet` is set.
+    pub(super) fn note(self, line: &str) {
+        self.note_text(&Text::of_line(line));
+    }
+
+    /// Prints a text to stderr unless `--quiet` is set.
+    pub(super) fn note_text(self, text: &Text) {
         if self.verbosity >= Verbosity::Normal {
-            write_stderr(text);
+            print_error(text);
         }
     }
 
@@ -127,7 +132,7 @@ impl Ui {
     /// the result.
     pub(super) fn mask(secrets: &[String]) {
         for secret in secrets {
-            write_stderr(&format::github_mask(secret));
+            print_error(&format::github_mask(secret));
         }
     }
 
@@ -149,7 +154,7 @@ impl Ui {
                     object.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
                 }
                 // Fall back to stderr.
-                if write_out(&format!("{document}\n")).is_err() {
+                if write_out(&Text::of_json(&document)).is_err() {
                     print_error(&output::failure(failure, self.stderr));
                 }
             }
@@ -169,7 +174,7 @@ impl Ui {
                 "{question}: not done, there is no terminal to ask for confirmation"
             )));
         }
-        let _asked = write(std::io::stderr().lock(), &format!("{question}? [y/N] "));
+        prompt(&format!("{question}? [y/N]"));
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         match answer.trim() {
@@ -196,7 +201,7 @@ impl Ui {
             }
             None => {}
         }
-        let _asked = write(std::io::stderr().lock(), &format!("{question}? Type {name} to confirm: "));
+        prompt(&format!("{question}? Type {name} to confirm:"));
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         if read.is_ok() && answer.trim() == name {
@@ -239,24 +244,53 @@ impl WriteError {
 }
 
 /// Writes to stdout. Ignores a closed pipe.
-pub(super) fn print(text: &str) -> Result<(), Failure> {
+pub(super) fn print(text: &Text) -> Result<(), Failure> {
     write_out(text).or_else(WriteError::ignore_closed_pipe)
 }
 
-fn write_out(text: &str) -> Result<(), WriteError> {
+/// Writes a JSON document to stdout. Ignores a closed pipe.
+pub(super) fn print_json(document: &Value) -> Result<(), Failure> {
+    print(&Text::of_json(document))
+}
+
+fn write_out(text: &Text) -> Result<(), WriteError> {
     write(std::io::stdout().lock(), text).map_err(WriteError::of("stdout"))
 }
 
-/// Writes a line to stderr. Ignores write errors, so that the work continues.
-fn write_stderr(line: &str) {
-    let _said = write(std::io::stderr().lock(), &format!("{line}\n"));
+/// Writes to stderr, even with `--quiet`. Ignores write errors, so that the work continues.
+pub(super) fn print_error(text: &Text) {
+    let _said = write_stderr(text);
 }
 
-fn write(mut to: impl std::io::Write, text: &str) -> std::io::Result<()> {
-    to.write_all(text.as_bytes()).and_then(|()| to.flush())
+/// Writes to stderr, without the empty lines at the end.
+fn write_stderr(text: &Text) -> std::io::Result<()> {
+    let mut to = std::io::stderr().lock();
+    writeln!(to, "{}", text.as_str().trim_end()).and_then(|()| to.flush())
 }
 
-/// Prints a line to stderr, even with `--quiet`.
-pub(super) fn print_error(text: &str) {
-    write_stderr(text);
+/// Asks a question in the current line.
+fn prompt(question: &str) {
+    let mut to = std::io::stderr().lock();
+    let _asked = write!(to, "{} ", escape(question)).and_then(|()| to.flush());
+}
+
+fn write(mut to: impl std::io::Write, text: &Text) -> std::io::Result<()> {
+    to.write_all(text.as_str().as_bytes()).and_then(|()| to.flush())
+}
+
+/// Escapes the lines of another writer of this program, such as debug logs, before they reach stderr.
+#[derive(Debug)]
+pub(super) struct EscapedStderr;
+
+impl std::io::Write for EscapedStderr {
+    /// Takes whole lines.
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let line = String::from_utf8_lossy(bytes);
+        write(std::io::stderr().lock(), &Text::of_line(line.strip_suffix('\n').unwrap_or(&line)))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

@@ -15,7 +15,9 @@ use crate::error::Failure;
 use crate::event::Sink;
 use crate::executor::{OnFailure, Request, RetryPolicy};
 use crate::ident::Slug;
+use crate::migrate::text::Unfinished;
 use crate::migrate::{self, Denied, Planned, Verdict};
+use crate::output::Text;
 use crate::postgres::metadata::RunStatus;
 use crate::project::{EffectsByFile, Project, Review};
 use crate::tenant;
@@ -114,7 +116,9 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     }
     connection.close().await;
     let went = if migrated.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
-    context.ui.outcome(went, &migrated, |paint| migrate::text::migrated(&migrated, paint))?;
+    context
+        .ui
+        .outcome(went, &migrated, |paint| migrate::text::migrated(&migrated, Unfinished::Resumed, paint))?;
     Ok(migrated.outcome.exit_code())
 }
 
@@ -143,10 +147,13 @@ pub(super) fn request(args: &UpArgs, project: &Project) -> Result<Request, Failu
 
 /// Prints findings that do not deny.
 pub(super) fn tell(context: &Context, review: &Review) {
-    if !review.findings.is_empty() {
-        let paint = context.ui.stderr_paint();
-        context.ui.note(format::findings(&review.findings, &review.summary, paint).trim_end());
+    if !(review.findings.is_empty() && review.lowered.is_empty()) {
+        context.ui.note_text(&findings(context, review));
     }
+}
+
+fn findings(context: &Context, review: &Review) -> Text {
+    format::findings(&review.findings, &review.lowered, &review.summary, context.ui.stderr_paint())
 }
 
 /// Prints all findings, and the plan if requested.
@@ -157,15 +164,17 @@ pub(super) fn refuse(context: &Context, denied: &Denied, planned: Option<&Planne
             if let Some(planned) = planned {
                 ui::print(&migrate::text::planned(planned, context.ui.stdout_paint()))?;
             }
-            let paint = context.ui.stderr_paint();
-            ui::print_error(format::findings(&review.findings, &review.summary, paint).trim_end());
+            ui::print_error(&findings(context, review));
             context.ui.note("refused: nothing was written");
         }
         Format::Json => {
             let findings = serde_json::to_value(&review.findings).unwrap_or_default();
             let steps =
                 planned.map(|planned| ("steps", serde_json::to_value(&planned.steps).unwrap_or_default()));
-            context.ui.failure(failure, [("findings", findings)].into_iter().chain(steps));
+            let lowered = (!review.lowered.is_empty())
+                .then(|| ("lowered", serde_json::to_value(&review.lowered).unwrap_or_default()));
+            let more = [("findings", findings)].into_iter().chain(lowered).chain(steps);
+            context.ui.failure(failure, more);
         }
     }
     Ok(failure.class().exit_code())

@@ -23,6 +23,10 @@ pub(super) struct VerifyArgs {
     /// SQL that creates the schema for checking a file outside migrations/; repeatable
     #[arg(long, value_name = "FILE", requires = "files")]
     base: Vec<PathBuf>,
+    /// Take the settings that make verification less strict from the tenure.toml of a git commit, such as the
+    /// base of a pull request, or from a file whose name ends in .toml
+    #[arg(long, value_name = "REF|FILE", conflicts_with = "rules")]
+    policy_from: Option<String>,
     #[command(flatten)]
     shadow: ShadowArgs,
     #[command(flatten)]
@@ -84,6 +88,7 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
         findings: &outcome.review.findings,
         summary: &outcome.review.summary,
         failures: &outcome.failures,
+        lowered: &outcome.review.lowered,
         effects: args.shadow.wanted().then_some(outcome.seen.effects.as_slice()),
         unchecked: &outcome.seen.unchecked,
         path: &path,
@@ -98,7 +103,7 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
                 ui.result(&(), |paint| verified.text(paint))?;
             }
         }
-        OutputArg::Json => ui::print(&format!("{}\n", verified.json()))?,
+        OutputArg::Json => ui::print_json(&verified.json())?,
         OutputArg::Sarif | OutputArg::Github | OutputArg::Markdown => {
             report::print(output, &Report::from(&verified))?;
         }
@@ -106,9 +111,18 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
     Ok(verified.exit_code())
 }
 
+/// The project, with the policy of the base.
+fn root(context: &Context, args: &VerifyArgs) -> Result<Root, Failure> {
+    let root = context.root()?;
+    match &args.policy_from {
+        Some(from) => root.with_policy_from(from, &context.here),
+        None => Ok(root),
+    }
+}
+
 /// Checks all migrations and templates that can be read.
 async fn whole(context: &Context, args: &VerifyArgs) -> Outcome {
-    let root = match context.root() {
+    let root = match root(context, args) {
         Ok(root) => root,
         Err(failure) => return Outcome::failed(vec![failure], None),
     };
@@ -155,12 +169,12 @@ async fn check_migrations(
 /// Checks the given files: a migration as part of the chain, any other file on its own.
 async fn verify_files(context: &Context, args: &VerifyArgs) -> Outcome {
     let source = |file: &PathBuf| project::read(&context.here.join(file), &file.display().to_string());
-    let base = match args.base.iter().map(source).collect::<Result<Vec<_>, _>>() {
-        Ok(base) => base,
+    let schema = match args.base.iter().map(source).collect::<Result<Vec<_>, _>>() {
+        Ok(schema) => schema,
         Err(failure) => return Outcome::failed(vec![failure], None),
     };
     let files = &args.files;
-    let root = context.root();
+    let root = root(context, args);
     let migrations = root.as_ref().ok().and_then(|root| root.path.join(MIGRATIONS).canonicalize().ok());
     let inside = |file: &Path| {
         let folder = context.here.join(file).canonicalize().ok()?.parent()?.to_owned();
@@ -173,7 +187,7 @@ async fn verify_files(context: &Context, args: &VerifyArgs) -> Outcome {
             None => standalone.push((context.here.join(file), file.display().to_string())),
         }
     }
-    if let (Some(name), false) = (names.first(), base.is_empty()) {
+    if let (Some(name), false) = (names.first(), schema.is_empty()) {
         let message = format!(
             "--base applies to files outside {MIGRATIONS}/, but {name} is a migration: its base is the chain before it"
         );
@@ -188,11 +202,14 @@ async fn verify_files(context: &Context, args: &VerifyArgs) -> Outcome {
     let settings = match &root {
         Ok(root) => root.settings.clone(),
         // A file can be checked without a project, but not with invalid settings.
-        Err(failure) if failure.code == Code::NoProject => Settings::default(),
+        Err(failure) if failure.code == Code::NoProject && args.policy_from.is_none() => Settings::default(),
         Err(failure) => return Outcome::failed(vec![failure.clone()], None),
     };
     let path = root.as_ref().ok().map(|root| root.path.clone());
-    let policy = match project::policy(&settings) {
+    let base = root.as_ref().ok().and_then(|root| root.policy.clone());
+    let policy = project::policy(&settings, base.as_ref())
+        .and_then(|policy| Ok((project::lowered(&settings, base.as_ref(), &policy)?, policy)));
+    let (lowered, policy) = match policy {
         Ok(policy) => policy,
         Err(failure) => return Outcome::failed(vec![failure], path),
     };
@@ -231,8 +248,9 @@ async fn verify_files(context: &Context, args: &VerifyArgs) -> Outcome {
             seen: ShadowResult::default(),
         },
     };
-    let (review, failures) = Review::of_files(&standalone, &base, &policy, &settings);
+    let (review, failures) = Review::of_files(&standalone, &schema, &policy, &settings);
     outcome.review.add(review);
+    outcome.review.lowered = lowered;
     outcome.failures.extend(failures);
     outcome
 }

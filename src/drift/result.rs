@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::text;
 use crate::chain::Version;
-use crate::output::Paint;
+use crate::output::{Paint, Text};
 use crate::postgres::catalog::SchemaDifference;
 use crate::verify::format::Findings;
 use crate::verify::{Evidence, Finding, FindingTarget, Object, RuleId, Tool};
@@ -101,7 +101,7 @@ impl Findings for Drifted {
         text::counts(self.tenants, Paint::Plain)
     }
 
-    fn text(&self, paint: Paint) -> String {
+    fn text(&self, paint: Paint) -> Text {
         text::drifted(self, paint)
     }
 }

@@ -1,17 +1,16 @@
 //! The text of `tenure drift`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use super::{Basis, ComparedWith, DriftCounts, Drifted};
-use crate::output::{Paint, plain, plural};
+use crate::output::{Paint, Text, plural};
 
 /// Maximum number of named schemas with the same differences.
 const MAX_NAMED: usize = 5;
 
 /// The differences, grouped by tenants with the same differences, and the counts.
-pub fn drifted(drifted: &Drifted, paint: Paint) -> String {
-    let mut text = String::new();
+pub fn drifted(drifted: &Drifted, paint: Paint) -> Text {
+    let mut text = Text::default();
     let mut of_schema: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     for line in &drifted.differences {
         of_schema.entry(line.schema.as_str()).or_default().push((&line.object, &line.change));
@@ -23,20 +22,18 @@ pub fn drifted(drifted: &Drifted, paint: Paint) -> String {
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by(|one, other| one.1.cmp(&other.1));
     for (changes, schemas) in groups {
-        let _written = writeln!(text, "{}", paint.bold(&plain(&names(&schemas))));
+        text.line(paint.bold(&names(&schemas)));
         for (object, change) in changes {
-            // Names and texts in a database may contain any character.
-            let _written = writeln!(text, "  {}", plain(&format!("{object}: {change}")));
+            text.line(format_args!("  {object}: {change}"));
         }
-        text.push('\n');
+        text.blank();
     }
     for with in &drifted.references {
         if let Some(note) = note(with) {
-            let _written = writeln!(text, "{}", paint.dim(&note));
+            text.line(paint.dim(&note));
         }
     }
-    text.push_str(&counts(drifted.tenants, paint));
-    text.push('\n');
+    text.line(counts(drifted.tenants, paint));
     text
 }
 

@@ -11,7 +11,7 @@ use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::event::Sink;
 use crate::executor::Request;
-use crate::migrate::{self, Denied, Verdict};
+use crate::migrate::{self, Denied, Migrated, Verdict};
 use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl};
 use crate::project::{EffectsByFile, Project, Review};
 use crate::queries::Release;
@@ -102,6 +102,7 @@ pub async fn on_branch(
         Err(failure) => return Err(failure),
     };
     listener.found(plan.review());
+    let lowered = plan.review().lowered.clone();
     let pending: Vec<Script> =
         plan.pending(project).into_iter().map(|migration| migration.script.clone()).collect();
     let what = (trial.release.as_ref(), trial.command);
@@ -111,7 +112,8 @@ pub async fn on_branch(
     let mut seen = seen?;
     accept(&pending, seen.queries.iter_mut().flat_map(|queries| &mut queries.broken));
     seen.notes.iter().for_each(|line| note(line));
-    Ok(Outcome::Run(Box::new(end(guard, seen, (trial.keep_branch, &url), &tell).await?)))
+    let (migrated, branch) = end(guard, seen, (trial.keep_branch, &url), &tell).await?;
+    Ok(Outcome::Run(Box::new(DryRun { migrated, lowered, branch })))
 }
 
 /// Creates the branch and waits until it is ready.
@@ -147,7 +149,7 @@ async fn end(
     seen: Seen,
     (keep, url): (bool, &DatabaseUrl),
     tell: &Notify,
-) -> Result<DryRun, Failure> {
+) -> Result<(Migrated, BranchReport), Failure> {
     let (provider, branch) = {
         let (provider, branch) = guard.branch()?;
         (provider.kind().as_str(), branch.clone())
@@ -170,7 +172,7 @@ async fn end(
         changes: seen.changes,
         queries: seen.queries,
     };
-    Ok(DryRun { migrated: seen.migrated, branch })
+    Ok((seen.migrated, branch))
 }
 
 /// Deletes the branch. Returns whether it was deleted; a failure is printed as a warning.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::executor::SlowTenant;
 use crate::migrate::Migrated;
 use crate::sql::Scope;
+use crate::verify::Lowered;
 
 /// The result. Contains a URL with a password if the branch is kept.
 #[derive(Clone, Serialize)]
@@ -12,6 +13,9 @@ pub struct DryRun {
     /// The result of the run on the branch.
     #[serde(flatten)]
     pub migrated: Migrated,
+    /// The lowered settings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lowered: Vec<Lowered>,
     /// The branch and the measurements.
     pub branch: BranchReport,
 }

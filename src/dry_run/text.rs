@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use super::{BranchReport, DryRun, MeasuredStatement, MeasuredTable};
 use crate::error::{Code, Failure};
 use crate::executor::SlowTenant;
-use crate::migrate::text::migrated;
-use crate::output::{Paint, code, plural, plural_of, prose, table};
+use crate::migrate::text::{Unfinished, migrated};
+use crate::output::{Paint, Text, code, plural, plural_of, prose, table, table_head};
 use crate::postgres::metadata::RunStatus;
 use crate::project::Review;
 use crate::verify::format::{self, Report, Verified};
@@ -20,9 +20,9 @@ const MAX_CHANGES: usize = 30;
 const MAX_STATEMENT_WIDTH: usize = 60;
 
 /// The text for a terminal.
-pub fn dry_run(run: &DryRun, paint: Paint) -> String {
+pub fn dry_run(run: &DryRun, paint: Paint) -> Text {
     let branch = &run.branch;
-    let mut text = String::new();
+    let mut text = Text::default();
     if !branch.statements.is_empty() {
         let (slowest_statements, left) = slowest_statements(&branch.statements);
         let rows: Vec<_> = slowest_statements
@@ -41,15 +41,15 @@ pub fn dry_run(run: &DryRun, paint: Paint) -> String {
             })
             .collect();
         let headings = ["lock", "held", "time", "schemas", "other effects", "where", "statement"];
-        text.push_str(&table(headings, &rows, paint));
+        text.append(&table(headings, &rows, paint));
         if left > 0 {
-            let _written = writeln!(text, "{}", paint.dim(&format!("and {left} faster ones")));
+            text.line(paint.dim(&format!("and {left} faster ones")));
         }
-        text.push('\n');
+        text.blank();
     }
     // For many tenants, the run's own text contains them.
     if !branch.slowest.is_empty() && run.migrated.slowest.is_empty() {
-        let _written = writeln!(text, "{}", paint.dim(&format!("slowest: {}", slowest(&branch.slowest))));
+        text.line(paint.dim(&format!("slowest: {}", slowest(&branch.slowest))));
     }
     for change in branch.changes.iter().take(MAX_CHANGES) {
         let of = if change.schemas > 1 {
@@ -57,32 +57,30 @@ pub fn dry_run(run: &DryRun, paint: Paint) -> String {
         } else {
             String::new()
         };
-        let _written = writeln!(text, "{}  {}: {}{of}", change.scope, change.object, change.change);
+        text.line(format_args!("{}  {}: {}{of}", change.scope, change.object, change.change));
     }
     if branch.changes.len() > MAX_CHANGES {
         let more = branch.changes.len() - MAX_CHANGES;
-        let _written = writeln!(text, "{}", paint.dim(&format!("and {}", plural(more, "further change"))));
+        text.line(paint.dim(&format!("and {}", plural(more, "further change"))));
     }
     for broken in branch.queries.iter().flat_map(|queries| &queries.broken) {
         let word = if broken.kind == "warn" { paint.warn(broken.kind) } else { paint.bad(broken.kind) };
-        let _written = writeln!(text, "{word}: {}: {}", broken.query, broken.what);
+        text.line(format_args!("{word}: {}: {}", broken.query, broken.what));
     }
     if let Some(queries) = query_summary(branch) {
-        let _written = writeln!(text, "{queries}");
+        text.line(queries);
     }
     // There is nothing to finish on a branch.
-    text.push_str(
-        &migrated(&run.migrated, paint).replace("run `tenure migrate up` again to finish", "not finished"),
-    );
-    let _written = writeln!(text, "{}", branch_summary(branch));
+    text.append(&migrated(&run.migrated, Unfinished::Left, paint));
+    text.line(branch_summary(branch));
     if let Some(url) = &branch.database_url {
-        let _written = writeln!(text, "{url}");
+        text.line(url);
     }
     text
 }
 
 /// The Markdown for a pull request.
-pub fn dry_run_markdown(run: &DryRun) -> String {
+pub fn dry_run_markdown(run: &DryRun) -> Text {
     let (branch, done) = (&run.branch, &run.migrated);
     let head = match done.outcome {
         RunStatus::Done if branch.breaks_queries() => {
@@ -94,72 +92,74 @@ pub fn dry_run_markdown(run: &DryRun) -> String {
         RunStatus::Partial => "**failed**: only some migrations succeeded on the branch",
         RunStatus::Interrupted => "interrupted",
     };
-    let mut text = format!(
-        "### Tenure dry run\n\n{head}: the platform from {} to {}, {} of {}, {}.\n",
+    let mut text = Text::of_lines("### Tenure dry run\n\n");
+    text.line(format_args!(
+        "{head}: the platform from {} to {}, {} of {}, {}.",
         done.platform.from,
         done.platform.to,
         done.tenants.migrated,
         plural(done.tenants.total, "tenant"),
         plural(done.units, "unit")
-    );
+    ));
+    text.append(&format::lowered_table(&run.lowered));
     if !done.failures.is_empty() {
-        text.push_str("\n| schema | migration | failure | attempts |\n| --- | --- | --- | --- |\n");
+        text.append(&table_head(["schema", "migration", "failure", "attempts"]));
         for failed in done.failures.iter().take(MAX_STATEMENTS) {
             let (schema, file) = (code(failed.schema.as_str()), code(&failed.migration));
             let message = prose(&public_text(&failed.failure));
-            let _written = writeln!(text, "| {schema} | {file} | {message} | {} |", failed.attempts);
+            text.line(format_args!("| {schema} | {file} | {message} | {} |", failed.attempts));
         }
     }
     if !branch.statements.is_empty() {
-        text.push_str(
-            "\n| statement | strongest lock | held | time | on | other effects |\n| --- | --- | --- | --- | --- | --- |\n",
-        );
+        text.append(&table_head(["statement", "strongest lock", "held", "time", "on", "other effects"]));
         let (slowest_statements, left) = slowest_statements(&branch.statements);
         for it in &slowest_statements {
             let (where_it_is, what) = (code(&place(it)), code(&it.statement));
             let on = if it.units == 1 { code(&it.slowest_schema) } else { plural(it.units, "schema") };
             let (lock_ms, time) = (milliseconds(lock_ms(it)), milliseconds(it.slowest_ms));
             let (lock, other_effects) = (prose(&strongest(it)), prose(&other_effects(it)));
-            let _written = writeln!(
-                text,
+            text.line(format_args!(
                 "| {where_it_is} {what} | {lock} | {lock_ms} | {time} | {on} | {other_effects} |"
-            );
+            ));
         }
         if left > 0 {
-            let _written = writeln!(text, "\nand {left} faster ones");
+            text.blank();
+            text.line(format_args!("and {left} faster ones"));
         }
-        text.push_str("\nHeld: from the statement to COMMIT. Both times are those of the slowest schema.\n");
+        text.blank();
+        text.line("Held: from the statement to COMMIT. Both times are those of the slowest schema.");
     }
     if !branch.slowest.is_empty() {
-        text.push_str("\n| slowest tenants | time |\n| --- | --- |\n");
+        text.append(&table_head(["slowest tenants", "time"]));
         for slow in &branch.slowest {
-            let _written = writeln!(text, "| {} | {} ms |", code(&slow.schema), slow.duration_ms);
+            text.line(format_args!("| {} | {} ms |", code(&slow.schema), slow.duration_ms));
         }
     }
     if let Some(queries) = query_summary(branch) {
-        let _written = writeln!(text, "\n{queries}.");
+        text.blank();
+        text.line(format_args!("{queries}."));
     }
     let broken: Vec<_> = branch.queries.iter().flat_map(|queries| &queries.broken).collect();
     if !broken.is_empty() {
-        text.push_str("\n| | query | what changed |\n| --- | --- | --- |\n");
+        text.append(&table_head(["", "query", "what changed"]));
         for broken in broken.into_iter().take(MAX_STATEMENTS) {
             let (query, what) = (code(&broken.query), prose(&broken.what));
-            let _written = writeln!(text, "| {} | {query} | {what} |", broken.kind);
+            text.line(format_args!("| {} | {query} | {what} |", broken.kind));
         }
     }
     if !branch.changes.is_empty() {
-        let _written = writeln!(
-            text,
-            "\n<details><summary>Catalog changes: {}</summary>\n\n| scope | schemas | object | change |\n| --- | --- | --- | --- |",
-            branch.changes.len()
-        );
+        text.blank();
+        text.line(format_args!("<details><summary>Catalog changes: {}</summary>", branch.changes.len()));
+        text.append(&table_head(["scope", "schemas", "object", "change"]));
         for change in &branch.changes {
             let (object, how) = (code(&change.object), prose(&change.change));
-            let _written = writeln!(text, "| {} | {} | {object} | {how} |", change.scope, change.schemas);
+            text.line(format_args!("| {} | {} | {object} | {how} |", change.scope, change.schemas));
         }
-        text.push_str("\n</details>\n");
+        text.blank();
+        text.line("</details>");
     }
-    let _written = writeln!(text, "\n{}.", prose(&branch_summary(branch)));
+    text.blank();
+    text.line(format_args!("{}.", prose(&branch_summary(branch))));
     text
 }
 
@@ -176,8 +176,10 @@ fn public_text(failure: &Failure) -> String {
 }
 
 /// The Markdown for a failed dry run. The message may contain addresses, so only the log has it.
-pub fn no_dry_run_markdown(why: Code) -> String {
-    format!("### Tenure dry run\n\n**Not done**: {}. See the job's log for details.\n", code(why.as_str()))
+pub fn no_dry_run_markdown(why: Code) -> Text {
+    let mut text = Text::of_lines("### Tenure dry run\n\n");
+    text.line(format_args!("**Not done**: {}. See the job's log for details.", code(why.as_str())));
+    text
 }
 
 /// The slowest statements in their original order, and the number of omitted ones.
@@ -269,11 +271,12 @@ fn milliseconds(ms: f64) -> String {
 }
 
 /// The denied findings as a Markdown report of `verify`.
-pub fn denied_markdown(review: &Review) -> String {
+pub fn denied_markdown(review: &Review) -> Text {
     let verified = Verified {
         findings: &review.findings,
         summary: &review.summary,
         failures: &[],
+        lowered: &review.lowered,
         effects: None,
         unchecked: &[],
         path: &|file| file.to_owned(),

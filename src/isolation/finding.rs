@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::output::{Paint, plural};
+use crate::output::{Paint, Text, plural};
 use crate::verify::format::{self, Findings};
-use crate::verify::{Counts, Finding, Tool};
+use crate::verify::{Counts, Finding, Lowered, Tool};
 
 /// The counts of findings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -30,15 +30,18 @@ impl fmt::Display for Summary {
 pub struct Audited {
     /// In order of schemas, objects, rules.
     pub findings: Vec<Finding>,
+    /// The lowered settings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lowered: Vec<Lowered>,
     /// The counts.
     pub summary: Summary,
 }
 
 impl Audited {
     /// Creates the result for `findings` of `tenants` tenants.
-    pub fn of(findings: Vec<Finding>, tenants: usize) -> Self {
+    pub fn of(findings: Vec<Finding>, lowered: Vec<Lowered>, tenants: usize) -> Self {
         let summary = Summary { tenants, counts: Counts::of(&findings) };
-        Self { findings, summary }
+        Self { findings, lowered, summary }
     }
 }
 
@@ -53,7 +56,11 @@ impl Findings for Audited {
         self.summary.to_string()
     }
 
-    fn text(&self, paint: Paint) -> String {
-        format::findings(&self.findings, &self.summary, paint)
+    fn text(&self, paint: Paint) -> Text {
+        format::findings(&self.findings, &self.lowered, &self.summary, paint)
+    }
+
+    fn lowered(&self) -> &[Lowered] {
+        &self.lowered
     }
 }

@@ -7,14 +7,24 @@ use serde_json::Value;
 
 use super::{Migrated, Planned, Status};
 use crate::executor::SlowTenant;
-use crate::output::{Paint, failure, failure_json, or_dash, plural, table};
+use crate::output::{Paint, Text, failure, failure_json, or_dash, plural, table};
 use crate::postgres::metadata::{HistoryEntry, RunStatus};
 
+/// Whether an unfinished run can be finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfinished {
+    /// By the same command.
+    Resumed,
+    /// It was on a branch.
+    Left,
+}
+
 /// The text of `migrate up`.
-pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
-    let mut text = String::new();
+pub fn migrated(migrated: &Migrated, unfinished: Unfinished, paint: Paint) -> Text {
+    let mut text = Text::default();
     for failed in &migrated.failures {
-        let _written = writeln!(text, "{}\n", failure(&failed.failure, paint));
+        text.append(&failure(&failed.failure, paint));
+        text.blank();
     }
     let head = match migrated.outcome {
         RunStatus::Done => paint.good("done"),
@@ -24,38 +34,40 @@ pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
         RunStatus::Interrupted => paint.warn("interrupted"),
     };
     let (change, tenants) = (&migrated.platform, &migrated.tenants);
-    let _written = if change.from == change.to {
-        write!(text, "{head}: the platform is at {}", paint.bold(&change.to.to_string()))
+    let mut line = if change.from == change.to {
+        format!("{head}: the platform is at {}", paint.bold(&change.to.to_string()))
     } else {
-        write!(
-            text,
-            "{head}: the platform went from {} to {}",
-            change.from,
-            paint.bold(&change.to.to_string())
-        )
+        format!("{head}: the platform went from {} to {}", change.from, paint.bold(&change.to.to_string()))
     };
-    let _written = write!(text, "; {}", plural(tenants.total, "tenant"));
+    let _written = write!(line, "; {}", plural(tenants.total, "tenant"));
     for (count, word) in
         [(tenants.migrated, "migrated"), (tenants.unchanged, "unchanged"), (tenants.failed, "failed")]
     {
         if count > 0 {
-            let _written = write!(text, ", {count} {word}");
+            let _written = write!(line, ", {count} {word}");
         }
     }
-    let _written =
-        writeln!(text, "; {} in {}", plural(migrated.units, "unit"), elapsed(migrated.duration_ms));
+    text.line(format_args!(
+        "{line}; {} in {}",
+        plural(migrated.units, "unit"),
+        elapsed(migrated.duration_ms)
+    ));
     if !migrated.slowest.is_empty() {
         let slow = |slow: &SlowTenant| format!("{} {}", slow.schema, elapsed(slow.duration_ms));
         let slowest: Vec<_> = migrated.slowest.iter().map(slow).collect();
-        let _written = writeln!(text, "{}", paint.dim(&format!("slowest: {}", slowest.join(", "))));
+        text.line(paint.dim(&format!("slowest: {}", slowest.join(", "))));
     }
     if matches!(migrated.outcome, RunStatus::Partial | RunStatus::Failed | RunStatus::Interrupted) {
         let left = match tenants.left {
             Some(left) if left > 0 => format!(": {}", plural(left, "tenant")),
             Some(_) | None => String::new(),
         };
-        let line = format!("run `tenure migrate up` again to finish{left}");
-        let _written = writeln!(text, "{}", paint.dim(&line));
+        let word = match unfinished {
+            Unfinished::Resumed => "run `tenure migrate up` again to finish",
+            Unfinished::Left => "not finished",
+        };
+        let line = format!("{word}{left}");
+        text.line(paint.dim(&line));
     }
     text
 }
@@ -69,9 +81,9 @@ fn elapsed(milliseconds: u128) -> String {
 }
 
 /// The text of `migrate up --plan`.
-pub fn planned(planned: &Planned, paint: Paint) -> String {
+pub fn planned(planned: &Planned, paint: Paint) -> Text {
     if planned.steps.is_empty() {
-        return format!("{}\n", paint.good("nothing to do"));
+        return Text::of_line(paint.good("nothing to do"));
     }
     let rows: Vec<_> = planned
         .steps
@@ -90,9 +102,9 @@ pub fn planned(planned: &Planned, paint: Paint) -> String {
 }
 
 /// The text of `status`.
-pub fn status(status: &Status, paint: Paint) -> String {
+pub fn status(status: &Status, paint: Paint) -> Text {
     let (platform, tenants) = (&status.platform, &status.tenants);
-    let mut text = String::new();
+    let mut text = Text::default();
     let state = match platform.pending.len() {
         _ if platform.version.is_none() => paint.bad("version cannot be read"),
         0 if platform.version.as_ref() == Some(&platform.latest) => paint.good("up to date"),
@@ -100,27 +112,26 @@ pub fn status(status: &Status, paint: Paint) -> String {
         0 => paint.bad(&format!("not in the chain, whose latest version is {}", platform.latest)),
         behind => paint.warn(&format!("{} behind {}", plural(behind, "migration"), platform.latest)),
     };
-    let _written = writeln!(
-        text,
+    text.line(format_args!(
         "platform  {}  {}  {state}",
         platform.schema,
         paint.bold(&or_dash(platform.version.as_ref()))
-    );
+    ));
     for file in &platform.pending {
-        let _written = writeln!(text, "          {}", paint.dim(&format!("pending: {file}")));
+        text.line(format_args!("          {}", paint.dim(&format!("pending: {file}"))));
     }
-    let _written = write!(text, "tenants   {}", tenants.total);
+    let mut line = format!("tenants   {}", tenants.total);
     for (count, word) in
         [(tenants.current, "current"), (tenants.behind, "behind"), (tenants.unknown, "unknown")]
     {
         if count > 0 {
-            let _written = write!(text, ", {count} {word}");
+            let _written = write!(line, ", {count} {word}");
         }
     }
-    text.push('\n');
+    text.line(line);
     if tenants.versions.len() > 1 {
         for (version, count) in &tenants.versions {
-            let _written = writeln!(text, "          {count} at {version}");
+            text.line(format_args!("          {count} at {version}"));
         }
     }
     if let Some(list) = &status.list
@@ -137,8 +148,8 @@ pub fn status(status: &Status, paint: Paint) -> String {
                 ]
             })
             .collect();
-        text.push('\n');
-        text.push_str(&table(["slug", "schema", "version", "status"], &rows, paint));
+        text.blank();
+        text.append(&table(["slug", "schema", "version", "status"], &rows, paint));
     }
     text
 }
@@ -159,9 +170,9 @@ impl<'a> From<&'a Status> for StatusDocument<'a> {
 }
 
 /// The text of `migrate history`.
-pub fn history(entries: &[HistoryEntry], paint: Paint) -> String {
+pub fn history(entries: &[HistoryEntry], paint: Paint) -> Text {
     if entries.is_empty() {
-        return "no history\n".to_owned();
+        return Text::of_line("no history");
     }
     let rows: Vec<_> = entries
         .iter()

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::failure_json;
+use super::{Text, failure_json};
 use crate::event::Event;
 
-/// Converts an event to JSON; `at_ms` is its time in milliseconds since 1970.
-pub fn event_json(event: &Event<'_>, at_ms: u128) -> Value {
+/// Converts an event to one line of JSON; `at_ms` is its time in milliseconds since 1970.
+pub fn event_json(event: &Event<'_>, at_ms: u128) -> Text {
+    Text::of_json(&value(event, at_ms))
+}
+
+fn value(event: &Event<'_>, at_ms: u128) -> Value {
     let at = u64::try_from(at_ms).unwrap_or(u64::MAX);
     match event {
         Event::Began { expected } => json!({ "at_ms": at, "event": "began", "expected": expected }),

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Diagnostic, Paint, Severity, without_credentials};
+use super::{Diagnostic, Paint, Severity, Text, without_credentials};
 use crate::error::{Failure, Place};
 
 /// Formats a failure as a message with the source lines.
-pub fn failure(failure: &Failure, paint: Paint) -> String {
+pub fn failure(failure: &Failure, paint: Paint) -> Text {
     let place = failure.place.as_ref().map(|place| match place {
         Place::File(file) => Place::File(without_credentials(file)),
         Place::Span(..) => place.clone(),

@@ -1,5 +1,5 @@
-//! Shared formatting of text and JSON output: colours, tables, plurals, source snippets, failures, events and Markdown.
-//! It returns strings and values. No I/O or decisions belong here; a feature's own text and result are in its folder.
+//! Shared formatting of text and JSON output: escaping, colours, tables, plurals, source snippets, failures, events and
+//! Markdown. It returns [`Text`] and values. No I/O or decisions belong here; a feature's own text and result are in its folder.
 
 mod event;
 mod failure;
@@ -9,11 +9,13 @@ mod secrets;
 mod snippet;
 mod style;
 mod table;
+mod text;
 
 pub use event::event_json;
 pub use failure::{failure, failure_json};
-pub use markdown::{code, prose};
+pub use markdown::{code, prose, table_head};
 pub use plural::{plural, plural_of};
 pub use secrets::{without_credentials, without_secrets};
 pub use snippet::{Diagnostic, Paint, Severity};
-pub use table::{is_hidden, or_dash, plain, table};
+pub use table::{or_dash, table};
+pub use text::{Text, escape};

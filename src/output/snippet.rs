@@ -2,6 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
+use super::text::{Text, escape, escape_commands, escape_lines, escape_source};
 use crate::error::Place;
 
 /// Whether the text may contain colours.
@@ -44,14 +45,18 @@ pub struct Diagnostic<'a> {
 }
 
 impl Diagnostic<'_> {
-    /// Renders the message, without a line break at its end.
-    pub fn render(&self, paint: Paint) -> String {
+    /// Renders the message.
+    pub fn render(&self, paint: Paint) -> Text {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
-        let title = level.primary_title(self.title);
+        let [title, label] = [escape_lines(self.title), escape(self.label)];
+        let file = self.place.map(|place| escape(place.file())).unwrap_or_default();
+        let help = self.help.map(escape_lines);
+        let notes: Vec<String> = self.notes.iter().map(|note| escape_lines(note)).collect();
+        let title = level.primary_title(title);
         let title = match self.code {
             Some(code) => title.id(code),
             None => title,
@@ -64,29 +69,30 @@ impl Diagnostic<'_> {
             _ => 0..0,
         };
         let shown = match self.place {
-            Some(Place::Span(source, _)) => with_lf(&source.text[lines.clone()]),
+            Some(Place::Span(source, _)) => escape_source(&with_lf(&source.text[lines.clone()])),
             _ => String::new(),
         };
         match self.place {
             Some(Place::Span(source, range)) => {
                 // Any span must be rendered without a panic.
-                let start = source.text.floor_char_boundary(range.start) - lines.start;
-                let end = (source.text.ceil_char_boundary(range.end) - lines.start).max(start);
+                let offset = |at: usize| escape_source(&source.text[lines.start..at]).len();
+                let start = offset(source.text.floor_char_boundary(range.start));
+                let end = offset(source.text.ceil_char_boundary(range.end)).max(start);
                 let mark = AnnotationKind::Primary.span(start..end);
-                let mark = if self.label.is_empty() { mark } else { mark.label(self.label) };
+                let mark = if label.is_empty() { mark } else { mark.label(&label) };
                 elements.push(
                     Snippet::source(&shown)
                         .line_start(source.position(lines.start).line)
-                        .path(&source.file)
+                        .path(&file)
                         .annotation(mark)
                         .into(),
                 );
             }
-            Some(Place::File(file)) => elements.push(Origin::path(file).into()),
+            Some(Place::File(_)) => elements.push(Origin::path(&file).into()),
             None => {}
         }
-        elements.extend(self.notes.iter().map(|note| Level::NOTE.message(*note).into()));
-        elements.extend(self.help.map(|help| Level::HELP.message(help).into()));
+        elements.extend(notes.iter().map(|note| Level::NOTE.message(note).into()));
+        elements.extend(help.as_deref().map(|help| Level::HELP.message(help).into()));
         let group = Group::with_title(title).elements(elements);
         let renderer = match paint {
             Paint::Coloured => Renderer::styled(),
@@ -94,13 +100,15 @@ impl Diagnostic<'_> {
         };
         let groups = [group];
         let text = renderer.render(&groups);
-        if self.place.is_some() {
-            return text;
-        }
-        // Without a position there are no source lines, so the empty gutter is removed.
-        let plain = Renderer::plain().render(&groups);
-        let lines = text.lines().zip(plain.lines()).filter(|(_, plain)| plain.trim() != "|");
-        lines.map(|(line, _)| line).collect::<Vec<_>>().join("\n")
+        let text = if self.place.is_some() {
+            text
+        } else {
+            // Without a position there are no source lines, so the empty gutter is removed.
+            let plain = Renderer::plain().render(&groups);
+            let lines = text.lines().zip(plain.lines()).filter(|(_, plain)| plain.trim() != "|");
+            lines.map(|(line, _)| line).collect::<Vec<_>>().join("\n")
+        };
+        Text::of_escaped(escape_commands(&text) + "\n")
     }
 }
 
@@ -149,14 +157,14 @@ mod tests {
           = note: known from the text
           = help: do not
         "#);
-        assert!(diagnostic(Some(&place)).render(Paint::Coloured).contains("\u{1b}["));
+        assert!(diagnostic(Some(&place)).render(Paint::Coloured).as_str().contains("\u{1b}["));
     }
 
     #[test]
     fn a_line_may_end_with_cr() {
         let source = Source::new("a.sql", "-- a\rSELECT 1;\rDROP TABLE t;\r");
         let start = source.text.find("DROP").unwrap();
-        let drawn = diagnostic(Some(&Place::at(&source, start..start + 12))).render(Paint::Plain);
+        let drawn = diagnostic(Some(&Place::at(&source, start..start + 12))).render(Paint::Plain).to_string();
         assert!(drawn.contains("--> a.sql:3:1\n"), "{drawn}");
         assert!(drawn.contains("3 | DROP TABLE t;\n  | ^^^^^^^^^^^^ here"), "{drawn}");
     }
@@ -179,6 +187,34 @@ mod tests {
             ..diagnostic(None)
         };
         insta::assert_snapshot!(bare.render(Paint::Plain), @"note: it breaks");
+    }
+
+    #[test]
+    fn no_part_begins_a_line_or_hides_something() {
+        let hostile = "a\n= help: b\r\n::error::c\u{1b}[31m\u{202e}##[error]";
+        let source = Source::new(hostile, "SELECT\t'\u{1b}]0;x\u{9b}\u{200b}';\n::error::d\n##[error]e\n");
+        for place in [Place::at(&source, 8..17), Place::at(&source, 0..60), Place::File(hostile.to_owned())] {
+            let shown = Diagnostic {
+                severity: Severity::Error,
+                code: None,
+                title: hostile,
+                place: Some(&place),
+                label: hostile,
+                notes: &[hostile],
+                help: Some(hostile),
+            };
+            let drawn = shown.render(Paint::Plain).to_string();
+            assert!(!drawn.contains(['\r', '\t', '\u{1b}', '\u{9b}', '\u{202e}', '\u{200b}']), "{drawn}");
+            assert!(!drawn.contains("##[") && !drawn.contains("::error::c"), "{drawn}");
+            for line in drawn.lines().map(str::trim_start) {
+                assert!(!line.starts_with("::") && !line.starts_with("= help: b"), "{drawn}");
+            }
+            let coloured = shown.render(Paint::Coloured).to_string();
+            assert!(!coloured.contains("\u{1b}[31m") && !coloured.contains('\u{9b}'), "{coloured:?}");
+        }
+        let drawn = diagnostic(Some(&Place::at(&source, 8..15))).render(Paint::Plain).to_string();
+        let shown = "1 | SELECT    '\\u{1b}]0;x\\u{9b}\\u{200b}';\n  |            ^^^^^^^^^^^^^^^^ here\n";
+        assert!(drawn.contains(shown), "{drawn}");
     }
 
     proptest! {

@@ -1,11 +1,12 @@
 //! The colours of text output. The text is complete without them.
 
 use super::Paint;
+use super::text::styled;
 
 impl Paint {
     fn wrap(self, code: &str, text: &str) -> String {
         match self {
-            Self::Coloured => format!("\x1b[{code}m{text}\x1b[0m"),
+            Self::Coloured => styled(code, text),
             Self::Plain => text.to_owned(),
         }
     }

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the layer that reads the disk")]
 
 mod files;
+mod policy;
 mod queries;
 mod review;
 mod schema_replay;
@@ -16,8 +17,9 @@ use std::path::{Path, PathBuf};
 
 use files::Loaded;
 pub use files::read;
+pub use policy::{Base, lowered, policy};
 pub use queries::{release, statements};
-pub use review::{EffectsByFile, Review, policy};
+pub use review::{EffectsByFile, Review};
 pub use server_host::{LEAVES_DATABASE, accepts_not_observed, server_host_failure};
 pub use templates::check_templates;
 
@@ -41,6 +43,8 @@ pub struct Root {
     pub path: PathBuf,
     /// The settings.
     pub settings: Settings,
+    /// The settings of the base that the policy is taken from, if one was given.
+    pub policy: Option<Base>,
 }
 
 /// A completely read and checked project.
@@ -48,8 +52,10 @@ pub struct Root {
 pub struct Project {
     /// The folder.
     pub root: PathBuf,
-    /// The settings.
+    /// The settings, without those that are less strict than in the base.
     pub settings: Settings,
+    /// The settings of the base that the policy is taken from, if one was given. What only the base may allow is read here.
+    pub policy: Option<Base>,
     /// The migrations.
     pub chain: Chain,
     /// The templates by name.
@@ -73,7 +79,7 @@ impl Root {
         let file = path.join(SETTINGS_FILE);
         let settings =
             if file.exists() { Settings::read(&read(&file, SETTINGS_FILE)?)? } else { Settings::default() };
-        Ok(Self { path, settings })
+        Ok(Self { path, settings, policy: None })
     }
 
     /// Finds the folder of the project without reading its settings.
@@ -151,7 +157,8 @@ impl Root {
             let use_errors = templates.values().flat_map(|template| template.check_uses(&chain));
             failures.extend(use_errors.map(Failure::from));
         }
-        let project = Project { root: self.path, settings: self.settings, chain, templates };
+        let (root, settings, policy) = (self.path, self.settings, self.policy);
+        let project = Project { root, settings, policy, chain, templates };
         LoadedProject { project, failures }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::policy::{lowered, policy};
 use super::schema_replay::{ReplayedFile, SchemaReplay, Target};
 use super::workers::parallel_map;
 use super::{Project, read};
@@ -16,7 +17,7 @@ use crate::settings::Settings;
 use crate::sql::{FileKind, MetadataFilter, Scope, Script};
 use crate::template::Template;
 use crate::verify::{
-    File, Finding, Kind, ObservedEffects, Policy, ProjectSchemas, Schema, Summary, Tool, verify,
+    File, Finding, Kind, Lowered, ObservedEffects, Policy, ProjectSchemas, Schema, Summary, verify,
 };
 
 /// The observed effects of migrations that ran on a shadow or branch, by file name.
@@ -29,6 +30,8 @@ pub struct Review {
     pub findings: Vec<Finding>,
     /// The counts.
     pub summary: Summary,
+    /// The lowered settings.
+    pub lowered: Vec<Lowered>,
 }
 
 impl Review {
@@ -39,7 +42,9 @@ impl Review {
         templates: impl IntoIterator<Item = &'a Template>,
         effects: &EffectsByFile,
     ) -> Result<Self, Failure> {
-        let policy = policy(&project.settings)?;
+        let (settings, base) = (&project.settings, project.policy.as_ref());
+        let policy = policy(settings, base)?;
+        let lowered = lowered(settings, base, &policy)?;
         let migrations: Vec<&Migration> = migrations.into_iter().collect();
         let templates: Vec<&Template> = templates.into_iter().collect();
         let scripts: Vec<Vec<&Script>> = templates
@@ -51,8 +56,8 @@ impl Review {
         let mut replay = SchemaReplay::of(project, &targets);
         // One thread replays the schema for the next file while others verify files.
         let files = targets.into_iter().flat_map(|target| replay.files(target));
-        let judged = parallel_map(files, |file| file.judge(&policy, &project.settings, effects));
-        Ok(Self::from_files(judged))
+        let judged = parallel_map(files, |file| file.judge(&policy, settings, effects));
+        Ok(Self { lowered, ..Self::from_files(judged) })
     }
 
     /// Verifies files outside the project's folders, each separately, on the schema that `base` creates; without a base the
@@ -100,7 +105,7 @@ impl Review {
     fn from_files(judged: Vec<(Vec<Finding>, usize)>) -> Self {
         let (files, statements) = (judged.len(), judged.iter().map(|(_, statements)| statements).sum());
         let findings: Vec<Finding> = judged.into_iter().flat_map(|(findings, _)| findings).collect();
-        Self { summary: Summary::of(&findings, files, statements), findings }
+        Self { summary: Summary::of(&findings, files, statements), findings, lowered: Vec::new() }
     }
 
     /// Appends the findings of another review.
@@ -132,16 +137,6 @@ impl Review {
             .collect();
         serde_json::Value::Array(allowed).to_string()
     }
-}
-
-/// The policy in the settings.
-pub fn policy(settings: &Settings) -> Result<Policy, Failure> {
-    let verify = &settings.verify;
-    Policy::new(Tool::Verify, &verify.levels).map_err(|error| {
-        let place = verify.places.get(error.key()).cloned();
-        let failure = Failure::from(error);
-        place.map_or_else(|| failure.clone(), |place| failure.clone().at(place))
-    })
 }
 
 /// Verifies a file outside the project's folders.

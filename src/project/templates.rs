@@ -19,10 +19,10 @@ pub fn check_templates(project: &Project) -> Result<Checked, Failure> {
             shared_keys: compiled.shared_keys.into_iter().map(SharedKeyJson).collect(),
         })
     };
-    let Review { findings, summary } =
+    let Review { findings, summary, lowered } =
         Review::of(project, [], project.templates.values(), &super::EffectsByFile::new())?;
     let templates = project.templates.values().filter_map(checked).collect();
-    Ok(Checked { templates, findings, summary, proofs: Vec::new() })
+    Ok(Checked { templates, findings, lowered, summary, proofs: Vec::new() })
 }
 
 impl Project {

@@ -2,17 +2,17 @@
 
 use std::fmt::Write as _;
 
-use crate::output::{Paint, plural_of};
+use crate::output::{Paint, Text, plural_of};
 use crate::queries::capture::{Captured, LeftOut};
 
 /// Formats the captured queries and the counts of those left out.
-pub fn captured(captured: &Captured, to: Option<&str>, paint: Paint) -> String {
+pub fn captured(captured: &Captured, to: Option<&str>, paint: Paint) -> Text {
     let count = captured.queries.len();
-    let mut text = format!("{}: {}", paint.good("captured"), plural_of(count, "query", "queries"));
+    let mut line = format!("{}: {}", paint.good("captured"), plural_of(count, "query", "queries"));
     if let Some(file) = to {
-        let _written = write!(text, " in {file}");
+        let _written = write!(line, " in {file}");
     }
-    text.push('\n');
+    let mut text = Text::of_line(line);
     let LeftOut { utility, elsewhere, own, migrations, literals, unreadable, forbidden } = captured.left_out;
     let mut left: Vec<String> = Vec::new();
     for (count, what) in [
@@ -29,7 +29,7 @@ pub fn captured(captured: &Captured, to: Option<&str>, paint: Paint) -> String {
         }
     }
     if !left.is_empty() {
-        let _written = writeln!(text, "{}", paint.dim(&format!("left out: {}", left.join(", "))));
+        text.line(paint.dim(&format!("left out: {}", left.join(", "))));
     }
     text
 }

@@ -1,6 +1,7 @@
 //! The settings in `tenure.toml`, with defaults and validation: text in, values out. Flags and environment variables
 //! override them in `cli`. No file access belongs here.
 
+mod base;
 mod branch;
 mod duration;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+pub use base::Replaced;
 pub use branch::{Age, BranchSettings, BranchSslMode, Expiry, ReadyWithin, RetryPolicy};
 pub use duration::{HookTimeout, LockTimeout, Retention, StatementTimeout};
 
@@ -29,6 +31,8 @@ pub struct Settings {
     pub migrate: Migrate,
     /// `[verify]`
     pub verify: Verify,
+    /// `[shadow]`
+    pub shadow: Shadow,
     /// `[audit]`
     pub audit: Audit,
     /// `[branch]`
@@ -91,6 +95,14 @@ pub struct Columns {
 pub struct Extensions {
     /// The schema of an extension without a SCHEMA clause.
     pub schema: Identifier,
+}
+
+/// `[shadow]`: the throwaway database of a verification.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shadow {
+    /// The extensions that need a superuser and may be created on a shadow. Only those of the base count (`--policy-from`).
+    pub extensions: Vec<Identifier>,
 }
 
 /// `[migrate]`: the limits of a unit.

@@ -8,10 +8,10 @@ use serde::ser::SerializeStruct as _;
 use super::{SharedKey, TEMPLATES, text};
 use crate::chain::Version;
 use crate::error::Place;
-use crate::output::Paint;
+use crate::output::{Paint, Text};
 use crate::sql::Scope;
 use crate::verify::format::Findings;
-use crate::verify::{Evidence, Finding, FindingTarget, RuleId, Summary};
+use crate::verify::{Evidence, Finding, FindingTarget, Lowered, RuleId, Summary};
 
 /// The result of `template check`.
 #[derive(Debug, Clone, Serialize)]
@@ -20,6 +20,9 @@ pub struct Checked {
     pub templates: Vec<CheckedTemplate>,
     /// The findings of verification.
     pub findings: Vec<Finding>,
+    /// The lowered settings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lowered: Vec<Lowered>,
     /// The counts of the findings.
     pub summary: Summary,
     /// The trials on a shadow.
@@ -60,7 +63,11 @@ impl Findings for Checked {
                 scope: Some(Scope::Tenant),
             },
             evidence: Evidence::Effect,
-            message: text::proved(proof, Paint::Plain),
+            message: std::iter::once(&text::proved(proof, Paint::Plain))
+                .chain(&proof.differences)
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join("\n  "),
             help: rule.remediation.to_owned(),
             allowed: None,
         });
@@ -71,8 +78,12 @@ impl Findings for Checked {
         self.summary.to_string()
     }
 
-    fn text(&self, paint: Paint) -> String {
+    fn text(&self, paint: Paint) -> Text {
         text::checked(self, paint)
+    }
+
+    fn lowered(&self) -> &[Lowered] {
+        &self.lowered
     }
 }
 

@@ -1,51 +1,54 @@
 //! The text output of `template check` and `template squash`.
 
-use std::fmt::Write as _;
-
 use super::{Checked, CheckedTemplate, Proof, SharedKeyJson, Squashed};
-use crate::output::{Diagnostic, Paint, Severity, plural};
+use crate::output::{Diagnostic, Paint, Severity, Text, plural};
 use crate::verify::format::findings;
 
 /// Formats the result of `template check`.
-pub fn checked(checked: &Checked, paint: Paint) -> String {
-    let mut text = String::new();
+pub fn checked(checked: &Checked, paint: Paint) -> Text {
+    let mut text = Text::default();
     for template in &checked.templates {
-        let _written = writeln!(text, "{}", line(template, paint));
+        text.line(line(template, paint));
         for key in &template.shared_keys {
-            let _written = writeln!(text, "\n{}\n", shared(key, paint));
+            text.blank();
+            text.append(&shared(key, paint));
+            text.blank();
         }
     }
     for proof in &checked.proofs {
-        let _written = writeln!(text, "{}", proved(proof, paint));
+        text.line(proved(proof, paint));
+        for line in &proof.differences {
+            text.line(format_args!("  {line}"));
+        }
     }
-    text.push_str(&findings(&checked.findings, &checked.summary, paint));
+    text.append(&findings(&checked.findings, &checked.lowered, &checked.summary, paint));
     text
 }
 
 /// Formats the result of `template squash`.
-pub fn squashed(squashed: &Squashed, paint: Paint) -> String {
+pub fn squashed(squashed: &Squashed, paint: Paint) -> Text {
     let Squashed { template, from, to, made, files, removed } = squashed;
-    let Some(made) = made else { return format!("{template} is already at {to}\n") };
-    let mut text = format!(
-        "{}: {made} at {to} creates the same tenant as {template} at {from} with the later steps\n",
+    let Some(made) = made else { return Text::of_line(format_args!("{template} is already at {to}")) };
+    let mut text = Text::of_line(format_args!(
+        "{}: {made} at {to} creates the same tenant as {template} at {from} with the later steps",
         paint.good("proved")
-    );
+    ));
     for file in removed.iter().filter(|file| !files.contains(file)) {
-        let _written = writeln!(text, "  removed {file}");
+        text.line(format_args!("  removed {file}"));
     }
     for file in files {
-        let _written = writeln!(text, "  {file}");
+        text.line(format_args!("  {file}"));
     }
     if made != template {
-        let _written =
-            writeln!(text, "set `template = {made:?}` in tenure.toml to create new tenants from it");
+        text.line(format_args!("set `template = {made:?}` in tenure.toml to create new tenants from it"));
     }
     text
 }
 
+/// The result of a trial, without the differences.
 pub(super) fn proved(proof: &Proof, paint: Paint) -> String {
-    let Proof { template, against, at, proved, differences, .. } = proof;
-    let title = match (proved, against) {
+    let Proof { template, against, at, proved, .. } = proof;
+    match (proved, against) {
         (true, None) => format!("{}: {template} can create a tenant at {at}", paint.good("proved")),
         (true, Some(older)) => {
             format!("{}: {template} and {older} create the same tenant at {at}", paint.good("proved"))
@@ -54,9 +57,7 @@ pub(super) fn proved(proof: &Proof, paint: Paint) -> String {
         (false, Some(older)) => {
             format!("{}: {template} and {older} create different tenants at {at}", paint.bad("refused"))
         }
-    };
-    let lines = differences.iter().map(|line| format!("\n  {line}"));
-    std::iter::once(title).chain(lines).collect()
+    }
 }
 
 fn line(template: &CheckedTemplate, paint: Paint) -> String {
@@ -73,7 +74,7 @@ fn line(template: &CheckedTemplate, paint: Paint) -> String {
     )
 }
 
-fn shared(SharedKeyJson(key): &SharedKeyJson, paint: Paint) -> String {
+fn shared(SharedKeyJson(key): &SharedKeyJson, paint: Paint) -> Text {
     let table = key.shown();
     let label = match key.under_lock {
         0 | 1 => "it is sent last".to_owned(),

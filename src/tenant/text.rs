@@ -1,10 +1,8 @@
 //! The results of `tenant list` and `tenant show` as text.
 
-use std::fmt::Write as _;
-
 use super::TenantList;
 use crate::migrate::text::history;
-use crate::output::{Paint, or_dash, plain, plural, table};
+use crate::output::{Paint, Text, or_dash, plural, table};
 use crate::postgres::metadata::tenant_stats::TenantStats;
 use crate::postgres::metadata::{HistoryEntry, Tenant};
 
@@ -21,12 +19,12 @@ pub enum Asked {
 }
 
 /// The result of `tenant list`.
-pub fn tenant_list(list: &TenantList, asked: Asked, paint: Paint) -> String {
+pub fn tenant_list(list: &TenantList, asked: Asked, paint: Paint) -> Text {
     let mut text = match asked {
         Asked::All if list.tenants.is_empty() => {
-            "no tenants; create one with `tenure tenant create SLUG`\n".to_owned()
+            Text::of_line("no tenants; create one with `tenure tenant create SLUG`")
         }
-        Asked::Some if list.tenants.is_empty() => "no such tenants\n".to_owned(),
+        Asked::Some if list.tenants.is_empty() => Text::of_line("no such tenants"),
         Asked::All | Asked::Some => tenant_rows(list, paint),
     };
     if let Some(count) = list.without_schema {
@@ -34,12 +32,12 @@ pub fn tenant_list(list: &TenantList, asked: Asked, paint: Paint) -> String {
             1 => "1 registry row has no schema".to_owned(),
             _ => format!("{count} registry rows have no schema"),
         };
-        let _written = writeln!(text, "{}", paint.dim(&nameless));
+        text.line(paint.dim(&nameless));
     }
     text
 }
 
-fn tenant_rows(list: &TenantList, paint: Paint) -> String {
+fn tenant_rows(list: &TenantList, paint: Paint) -> Text {
     let rows: Vec<_> = list
         .tenants
         .iter()
@@ -59,14 +57,14 @@ fn tenant_rows(list: &TenantList, paint: Paint) -> String {
     let mut text =
         table(["slug", "name", "schema", "version", "template", "status", "created"], &rows, paint);
     if let Some(next) = &list.next {
-        let _written = writeln!(text, "{}", paint.dim(&format!("there are more: --after {next}")));
+        text.line(paint.dim(&format!("there are more: --after {next}")));
     }
     text
 }
 
 /// The result of `tenant show`.
-pub fn tenant(tenant: &Tenant, held: &TenantStats, entries: &[HistoryEntry], paint: Paint) -> String {
-    let mut text = String::new();
+pub fn tenant(tenant: &Tenant, held: &TenantStats, entries: &[HistoryEntry], paint: Paint) -> Text {
+    let mut text = Text::default();
     for (key, value) in [
         ("slug", tenant.slug.clone()),
         ("name", or_dash(tenant.name.as_ref())),
@@ -77,16 +75,16 @@ pub fn tenant(tenant: &Tenant, held: &TenantStats, entries: &[HistoryEntry], pai
         ("status", tenant.status.as_str().to_owned()),
         ("created", or_dash(tenant.created_at.as_ref())),
     ] {
-        let _written = writeln!(text, "{}{}", paint.dim(&format!("{key:<10}")), plain(&value));
+        text.line(format_args!("{}{}", paint.dim(&format!("{key:<10}")), value));
     }
-    text.push_str(&tenant_stats(held, paint));
+    text.append(&tenant_stats(held, paint));
     if !entries.is_empty() {
         let older = entries.len().saturating_sub(NEWEST);
-        text.push('\n');
-        text.push_str(&history(&entries[older..], paint));
+        text.blank();
+        text.append(&history(&entries[older..], paint));
         if older > 0 {
             let more = format!("{older} older: `tenure migrate history --tenant {}`", tenant.slug);
-            let _written = writeln!(text, "{}", paint.dim(&more));
+            text.line(paint.dim(&more));
         }
     }
     text
@@ -96,8 +94,8 @@ pub fn tenant(tenant: &Tenant, held: &TenantStats, entries: &[HistoryEntry], pai
 const LARGEST: usize = 20;
 
 /// Size, role, and the largest tables.
-pub fn tenant_stats(tenant_stats: &TenantStats, paint: Paint) -> String {
-    let mut text = String::new();
+pub fn tenant_stats(tenant_stats: &TenantStats, paint: Paint) -> Text {
+    let mut text = Text::default();
     let role = tenant_stats.role.as_ref().map_or_else(
         || "–".to_owned(),
         |role| format!("{}, {}", role.name, if role.login { "can log in" } else { "may not log in" }),
@@ -105,7 +103,7 @@ pub fn tenant_stats(tenant_stats: &TenantStats, paint: Paint) -> String {
     let tables = plural(tenant_stats.tables.len(), "table");
     let size = format!("{} in {tables}", bytes(tenant_stats.size_bytes));
     for (key, value) in [("size", size), ("role", role)] {
-        let _written = writeln!(text, "{}{value}", paint.dim(&format!("{key:<10}")));
+        text.line(format_args!("{}{value}", paint.dim(&format!("{key:<10}"))));
     }
     if tenant_stats.tables.is_empty() {
         return text;
@@ -121,10 +119,10 @@ pub fn tenant_stats(tenant_stats: &TenantStats, paint: Paint) -> String {
             [table.name.clone(), rows, bytes(table.bytes)]
         })
         .collect();
-    text.push('\n');
-    text.push_str(&table(["table", "rows", "size"], &rows, paint));
+    text.blank();
+    text.append(&table(["table", "rows", "size"], &rows, paint));
     if largest.len() > LARGEST {
-        let _written = writeln!(text, "{}", paint.dim(&format!("and {} smaller", largest.len() - LARGEST)));
+        text.line(paint.dim(&format!("and {} smaller", largest.len() - LARGEST)));
     }
     text
 }

@@ -30,7 +30,7 @@ pub use allow::{accepted, names};
 pub use effects::{StatementEffect, TableEffect};
 pub use finding::{Counts, Evidence, Finding, FindingTarget, Level, Object, Summary};
 pub use observed_effects::{ObservedEffect, ObservedEffects};
-pub use policy::{Policy, PolicyError};
+pub use policy::{Lowered, Policy, PolicyError};
 pub use rule::{EXAMPLES_ACT_ON, Impact, RULES, Rule, Tool, find};
 pub use rule_id::RuleId;
 pub use schema::{Schema, ScriptReplay, StatementContext, appends_columns, is_builtin_function};

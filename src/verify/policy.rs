@@ -1,7 +1,10 @@
 //! The level of each rule in a project: deny, warn or off. An unknown rule id in the settings is an error that suggests the
 //! nearest rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
 
 use super::finding::Level;
 use super::rule::{Rule, Tool, find};
@@ -12,6 +15,32 @@ use crate::error::{Code, Failure};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     settings: BTreeMap<RuleId, Level>,
+    /// The levels of the base: for each finding, the stricter level is in effect.
+    base: Option<BTreeMap<RuleId, Level>>,
+}
+
+/// A setting that makes verification less strict than by default, or than in the base.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lowered {
+    /// Its key in `tenure.toml`, such as `verify.levels.drop-table`.
+    pub setting: String,
+    /// Its value.
+    pub value: String,
+    /// The stricter value: that of the base if the setting is not taken, otherwise the default.
+    pub instead_of: String,
+    /// Whether it is in effect. A value that is less strict than that of the base is not.
+    pub taken: bool,
+}
+
+impl fmt::Display for Lowered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { setting, value, instead_of, taken } = self;
+        if *taken {
+            write!(f, "{setting} is {value}, the default is {instead_of}")
+        } else {
+            write!(f, "{setting} is {value}; not taken, since the base has {instead_of}")
+        }
+    }
 }
 
 /// Why a policy is invalid.
@@ -59,8 +88,39 @@ impl Policy {
 
     /// The level of a finding of `rule` whose default level is `own`; `None` if the rule is off.
     pub fn level_or(&self, rule: &Rule, own: Level) -> Option<Level> {
-        let level = self.settings.get(&rule.id).copied().unwrap_or(own);
+        let level = |of: &BTreeMap<RuleId, Level>| of.get(&rule.id).copied().unwrap_or(own);
+        let given = level(&self.settings);
+        let level = self.base.as_ref().map_or(given, |base| given.min(level(base)));
         (level != Level::Off).then_some(level)
+    }
+
+    /// The policy with the stricter level of both for each rule.
+    #[must_use]
+    pub fn with_base(self, base: Self) -> Self {
+        Self { settings: self.settings, base: Some(base.settings) }
+    }
+
+    /// The levels that are lower than those of the base, which are not in effect, and those in effect that are lower than
+    /// by default.
+    pub fn lowered(&self) -> Vec<Lowered> {
+        let ids: BTreeSet<RuleId> =
+            self.settings.keys().chain(self.base.iter().flatten().map(|(id, _)| id)).copied().collect();
+        let lowered = |id: RuleId| {
+            let rule = id.rule();
+            let key = format!("{}.{id}", rule.tool().settings()?);
+            let of = |setting: String, value: Level, instead_of: Level, taken: bool| {
+                let [value, instead_of] = [value, instead_of].map(|level| level.to_string());
+                Lowered { setting, value, instead_of, taken }
+            };
+            let level = |of: &BTreeMap<RuleId, Level>| of.get(&id).copied().unwrap_or(rule.level);
+            let given = level(&self.settings);
+            let base = self.base.as_ref().map_or(given, level);
+            let effective = given.min(base);
+            let not_taken = (given > base).then(|| of(key.clone(), given, base, false));
+            let taken = (effective > rule.level).then(|| of(key, effective, rule.level, true));
+            Some(not_taken.into_iter().chain(taken).collect::<Vec<_>>())
+        };
+        ids.into_iter().filter_map(lowered).flatten().collect()
     }
 }
 
@@ -131,6 +191,35 @@ mod tests {
             let levels = BTreeMap::from([(id.to_owned(), "warn".to_owned())]);
             assert!(matches!(Policy::new(tool, &levels), Err(PolicyError::Unknown { .. })), "{id}");
         }
+    }
+
+    #[test]
+    fn a_base_only_makes_the_levels_stricter() {
+        let all = |levels: &[(&str, &str)]| {
+            let levels = levels.iter().map(|(id, level)| ((*id).to_owned(), (*level).to_owned())).collect();
+            Policy::new(Tool::Verify, &levels).unwrap()
+        };
+        let base = all(&[("drop-view", "warn"), ("index-locks-writes", "deny"), ("drop-column", "off")]);
+        let given = all(&[("drop-table", "off"), ("drop-view", "deny"), ("drop-column", "off")]);
+        assert_eq!(given.lowered().len(), 2);
+        let both = given.with_base(base);
+        for (id, level) in [
+            ("drop-table", Some(Level::Deny)),
+            ("drop-view", Some(Level::Deny)),
+            ("index-locks-writes", Some(Level::Deny)),
+            ("drop-column", None),
+        ] {
+            assert_eq!(both.level(rule(id)), level, "{id}");
+        }
+        let shown: Vec<_> = both.lowered().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "verify.levels.drop-table is off; not taken, since the base has deny",
+                "verify.levels.drop-column is off, the default is deny",
+                "verify.levels.index-locks-writes is warn; not taken, since the base has deny",
+            ]
+        );
     }
 
     #[test]

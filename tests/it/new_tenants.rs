@@ -187,7 +187,7 @@ fn templates_are_checked_and_squashed_after_such_steps() {
         };
         on_shadow("template check");
         let verified = project.run_words(["verify", "--format", "json", "--shadow-url", shadow.url.as_str()]);
-        for rule in ["new-tenant-differs", "\"fails\""] {
+        for rule in ["\"rule\":\"new-tenant-differs", "\"fails\""] {
             assert!(!verified.stdout.contains(rule), "{chain}: {verified}");
         }
         on_shadow("template squash");

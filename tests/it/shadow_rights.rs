@@ -190,10 +190,10 @@ fn extensions_are_created_before_the_files() {
     let untrusted = project("CREATE EXTENSION pg_stat_statements;");
     // The settings of a pull request are no permission.
     untrusted.file("tenure.toml", "[shadow]\nextensions = [\"pg_stat_statements\"]\n");
-    let (code, document) = untrusted.json("verify --shadow");
-    assert_ne!(code, 0, "{document:#}");
-    untrusted.remove("tenure.toml");
     assert!(has(&denials(&untrusted.json("verify --shadow").1), "not-observed"));
+    untrusted.file("base.toml", "[shadow]\nextensions = [\"pg_stat_statements\"]\n");
+    let (_, document) = untrusted.json("verify --shadow --policy-from base.toml");
+    assert!(!has(&denials(&document), "not-observed"), "{document:#}");
     let (_, document) = untrusted.json("verify --shadow --shadow-extension pg_stat_statements");
     assert!(!has(&denials(&document), "not-observed"), "{document:#}");
     let (_, document) =

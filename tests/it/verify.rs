@@ -225,8 +225,8 @@ fn nothing_that_a_file_holds_breaks_out_of_an_annotation_or_a_cell() {
 
     | | where | rule | statement | what to do |
     | --- | --- | --- | --- | --- |
-    | denied | <code>migrations/v1.0.0&#95;to&#95;v1.0.1&#95;odd.sql&#58;5&#58;3</code> | <code>drop-column</code> | <code>DROP COLUMN "a&#124;b&#96;c&#60;/code&#62;&#64;x,y&#58;z%0A&#91;l&#93;(http&#58;//&#42;&#42;&#42;"</code> | stop using it in one release, and drop it in a later migration when that release no longer runs |
-    | warning | <code>migrations/v1.0.0&#95;to&#95;v1.0.1&#95;odd.sql&#58;7&#58;9</code> | <code>index-locks-writes</code> | <code>CREATE INDEX i ON things (id)</code> | on a big table, CREATE INDEX CONCURRENTLY in a migration of its own, without BEGIN and COMMIT |
+    | denied | `migrations/v1.0.0_to_v1.0.1_odd.sql:5:3` | `drop-column` | ``DROP COLUMN "a\|b`c</code>@x,y:z%0A[l](http://***"`` | `stop using it in one release, and drop it in a later migration when that release no longer runs` |
+    | warning | `migrations/v1.0.0_to_v1.0.1_odd.sql:7:9` | `index-locks-writes` | `CREATE INDEX i ON things (id)` | `on a big table, CREATE INDEX CONCURRENTLY in a migration of its own, without BEGIN and COMMIT` |
 
     <details><summary>Details</summary>
 
@@ -256,7 +256,7 @@ fn nothing_that_a_file_holds_breaks_out_of_an_annotation_or_a_cell() {
 
     | | where | rule | statement | because |
     | --- | --- | --- | --- | --- |
-    | accepted | <code>migrations/v1.0.0&#95;to&#95;v1.0.1&#95;odd.sql&#58;3&#58;1</code> | <code>drop-view</code> | <code>DROP VIEW datalinx&#95;platform."old"</code> | &#60;b&#62;nobody&#60;/b&#62; &#124; reads &#96;it&#96; |
+    | accepted | `migrations/v1.0.0_to_v1.0.1_odd.sql:3:1` | `drop-view` | `DROP VIEW datalinx_platform."old"` | `` <b>nobody</b> \| reads `it` `` |
 
     </details>
 

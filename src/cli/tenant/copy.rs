@@ -143,7 +143,7 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<u8, F
     connection.close().await;
     let exported = exported?;
     if target == Target::Stdout {
-        context.ui.note(tenant::copy::text::exported(&exported, context.ui.stderr_paint()).trim_end());
+        context.ui.note_text(&tenant::copy::text::exported(&exported, context.ui.stderr_paint()));
     } else {
         context.ui.result(&exported, |paint| tenant::copy::text::exported(&exported, paint))?;
     }
@@ -179,7 +179,7 @@ fn refuse(context: &Context, differs: &Differs) -> u8 {
     } else {
         if context.ui.format == Format::Human {
             let paint = context.ui.stderr_paint();
-            ui::print_error(tenant::copy::text::differences(&differs.differences, paint).trim_end());
+            ui::print_error(&tenant::copy::text::differences(&differs.differences, paint));
         }
         Some(("differences", serde_json::to_value(&differs.differences).unwrap_or_default()))
     };

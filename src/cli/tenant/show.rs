@@ -111,8 +111,8 @@ pub(super) async fn show(context: &Context, args: &ShowArgs) -> Result<u8, Failu
     context.ui.result(&document, |paint| {
         let mut text = tenant::text::tenant(&tenant, &held, &history, paint);
         if let Some(drifted) = &drifted {
-            text.push('\n');
-            text.push_str(&drift::text::drifted(drifted, paint));
+            text.blank();
+            text.append(&drift::text::drifted(drifted, paint));
         }
         text
     })?;

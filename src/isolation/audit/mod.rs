@@ -59,7 +59,7 @@ pub async fn audit(
         };
         findings.retain(about);
     }
-    Ok(Audited::of(findings, requested.len()))
+    Ok(Audited::of(findings, policy.lowered(), requested.len()))
 }
 
 /// Facts about missing roles and privileges, such as `role-missing`, `role-lacks` and `role-elsewhere`.

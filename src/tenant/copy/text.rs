@@ -2,81 +2,86 @@
 
 use std::fmt::Write as _;
 
-use crate::output::{Paint, or_dash, plural};
+use crate::output::{Paint, Text, or_dash, plural};
 use crate::postgres::catalog::SchemaDifference;
 use crate::postgres::metadata::Tenant;
 use crate::tenant::{Adopted, Cloned, Exported, Imported};
 
 /// The result of `tenant adopt`.
-pub fn adopted(adopted: &Adopted, paint: Paint) -> String {
+pub fn adopted(adopted: &Adopted, paint: Paint) -> Text {
     let mut text = differences(&adopted.differences, paint);
-    text.push_str(&access(&adopted.access, paint));
-    text.push_str(&tenant_line("adopted", &adopted.tenant, paint));
+    text.append(&access(&adopted.access, paint));
+    text.append(&tenant_line("adopted", &adopted.tenant, paint));
     text
 }
 
 /// The result of `tenant clone`.
-pub fn cloned(cloned: &Cloned, paint: Paint) -> String {
+pub fn cloned(cloned: &Cloned, paint: Paint) -> Text {
     let mut text = access(&cloned.access, paint);
-    text.push_str(&notes(&cloned.notes, paint));
-    text.push_str(&tenant_line("cloned", &cloned.tenant, paint));
+    text.append(&notes(&cloned.notes, paint));
+    text.append(&tenant_line("cloned", &cloned.tenant, paint));
     if cloned.tables > 0 {
-        let _written = writeln!(text, "{} of {} copied", rows(cloned.rows), plural(cloned.tables, "table"));
+        text.line(format_args!("{} of {} copied", rows(cloned.rows), plural(cloned.tables, "table")));
     }
     text
 }
 
-fn notes(notes: &[String], paint: Paint) -> String {
-    notes.iter().map(|note| paint.dim(&format!("note: {note}")) + "\n").collect()
+fn notes(notes: &[String], paint: Paint) -> Text {
+    let mut text = Text::default();
+    for note in notes {
+        text.line(paint.dim(&format!("note: {note}")));
+    }
+    text
 }
 
 /// Differences of one schema in the format of `tenure drift`, then an empty line.
-pub fn differences(lines: &[SchemaDifference], paint: Paint) -> String {
-    let mut text = String::new();
+pub fn differences(lines: &[SchemaDifference], paint: Paint) -> Text {
+    let mut text = Text::default();
     if let Some(first) = lines.first() {
-        let _written = writeln!(text, "{}", paint.bold(first.schema.as_str()));
+        text.line(paint.bold(first.schema.as_str()));
         for line in lines {
-            let _written = writeln!(text, "  {}: {}", line.object, line.change);
+            text.line(format_args!("  {}: {}", line.object, line.change));
         }
-        text.push('\n');
+        text.blank();
     }
     text
 }
 
 /// Differences in owners and privileges, as notes.
-fn access(lines: &[SchemaDifference], paint: Paint) -> String {
-    let note = |line: &SchemaDifference| format!("note: {}: {}", line.object, line.change);
-    lines.iter().map(|line| paint.dim(&note(line)) + "\n").collect()
+fn access(lines: &[SchemaDifference], paint: Paint) -> Text {
+    let lines: Vec<String> = lines.iter().map(|line| format!("{}: {}", line.object, line.change)).collect();
+    notes(&lines, paint)
 }
 
-fn tenant_line(word: &str, tenant: &Tenant, paint: Paint) -> String {
-    format!(
-        "{} {}  {}  at {}  id {}\n",
+fn tenant_line(word: &str, tenant: &Tenant, paint: Paint) -> Text {
+    Text::of_line(format_args!(
+        "{} {}  {}  at {}  id {}",
         paint.good(word),
         paint.bold(&tenant.slug),
         tenant.schema,
         or_dash(tenant.version.as_ref()),
         or_dash(tenant.id.as_ref()),
-    )
+    ))
 }
 
 /// The result of `tenant export`.
-pub fn exported(exported: &Exported, paint: Paint) -> String {
+pub fn exported(exported: &Exported, paint: Paint) -> Text {
     let tenant = &exported.tenant;
     let (slug, at) = (paint.bold(&tenant.slug), or_dash(tenant.version.as_ref()));
-    format!("{} {slug}  {}  at {at}  to {}\n", paint.good("exported"), tenant.schema, exported.file)
+    let (word, file) = (paint.good("exported"), &exported.file);
+    Text::of_line(format_args!("{word} {slug}  {}  at {at}  to {file}", tenant.schema))
 }
 
 /// The result of `tenant import`.
-pub fn imported(imported: &Imported, paint: Paint) -> String {
+pub fn imported(imported: &Imported, paint: Paint) -> Text {
     let mut text = differences(&imported.differences, paint);
-    text.push_str(&tenant_line("imported", &imported.tenant, paint));
-    let _written = write!(text, "{} restored", rows(imported.rows));
+    text.append(&tenant_line("imported", &imported.tenant, paint));
+    let mut line = format!("{} restored", rows(imported.rows));
     if imported.units > 0 {
         let _written =
-            write!(text, "; migrated from {} by {}", imported.from, plural(imported.units, "unit"));
+            write!(line, "; migrated from {} by {}", imported.from, plural(imported.units, "unit"));
     }
-    text.push('\n');
+    text.line(line);
     text
 }
 

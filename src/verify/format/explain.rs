@@ -5,20 +5,21 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::error::Code;
-use crate::output::{Paint, table};
+use crate::output::{Paint, Text, table};
 use crate::verify::{Level, Rule};
 
 /// A rule and its level in this project; `None` if it is off.
 pub type Levelled = (&'static Rule, Option<Level>);
 
 /// A table of rules, one line each.
-pub fn rules(rules: &[Levelled], paint: Paint) -> String {
+pub fn rules(rules: &[Levelled], paint: Paint) -> Text {
     let rows: Vec<[String; 4]> = rules
         .iter()
         .map(|(rule, level)| [rule.id.to_string(), word(*level), impact(rule), rule.summary()])
         .collect();
     let mut text = table(["rule", "level", "breaks", "why"], &rows, paint);
-    text.push_str("\n`tenure explain RULE` shows one of them, with examples\n");
+    text.blank();
+    text.line("`tenure explain RULE` shows one of them, with examples");
     text
 }
 

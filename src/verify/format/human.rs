@@ -5,39 +5,50 @@ use rayon::prelude::*;
 
 use super::report::{alike, more};
 use crate::error::Place;
-use crate::output::{Diagnostic, Paint, Severity, plain};
-use crate::verify::{Finding, FindingTarget, Level};
+use crate::output::{Diagnostic, Paint, Severity, Text, escape};
+use crate::verify::{Finding, FindingTarget, Level, Lowered};
 
 /// Minimum number of findings that are formatted in parallel.
 const MANY: usize = 256;
 
-/// All findings and the line of counts, each with a line end.
-pub fn findings(findings: &[Finding], summary: &impl std::fmt::Display, paint: Paint) -> String {
-    let draw = |(finding, others): &(&Finding, usize)| one(finding, *others, paint) + "\n\n";
+/// All findings, the lowered settings and the line of counts.
+pub fn findings(
+    findings: &[Finding],
+    lowered: &[Lowered],
+    summary: &impl std::fmt::Display,
+    paint: Paint,
+) -> Text {
+    let draw = |(finding, others): &(&Finding, usize)| one(finding, *others, paint);
     let found = alike(findings);
-    let drawn: Vec<String> = if found.len() < MANY {
+    let drawn: Vec<Text> = if found.len() < MANY {
         found.iter().map(draw).collect()
     } else {
         found.par_iter().map(draw).collect()
     };
-    format!("{}{summary}\n", drawn.concat())
+    let mut text = Text::default();
+    for one in &drawn {
+        text.append(one);
+        text.blank();
+    }
+    for lowered in lowered {
+        text.line(format_args!("{}: {lowered}", paint.warn("lowered")));
+    }
+    text.line(summary);
+    text
 }
 
 /// A finding, with the number of other schemas that have it.
-pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> String {
+pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> Text {
     let accepted = finding.allowed.as_ref().map(|because| format!("allowed because {because}"));
     let notes: Vec<String> = more(others).into_iter().chain(accepted.clone()).collect();
-    let (place, label, [message, help]) = match &finding.subject {
+    let (place, label) = match &finding.subject {
         FindingTarget::Text { place, scope } => {
-            let scope = scope.map(|scope| format!("on {scope}")).unwrap_or_default();
-            (place.clone(), scope, [finding.message.clone(), finding.help.clone()])
+            (place.clone(), scope.map(|scope| format!("on {scope}")).unwrap_or_default())
         }
-        // Names in a database may contain any character.
-        FindingTarget::Object(object) => {
-            let place = Place::File(plain(&object.title()));
-            (place, String::new(), [plain(&finding.message), plain(&finding.help)])
-        }
+        FindingTarget::Object(object) => (Place::File(object.title()), String::new()),
     };
+    // A name in the database may contain a line break; a finding has none.
+    let [message, help] = [&finding.message, &finding.help].map(|text| escape(text));
     Diagnostic {
         severity: match (finding.level, &accepted) {
             (_, Some(_)) => Severity::Note,
@@ -62,7 +73,7 @@ mod tests {
     use crate::sql::{Scope, Script};
     use crate::verify::{File, Kind, Policy, ProjectSchemas, Schema, Summary, verify};
 
-    fn shown(sql: &str) -> String {
+    fn shown(sql: &str) -> Text {
         let script = Script::parse(Source::new("migrations/v1.0.0_to_v1.0.1_a.sql", sql)).unwrap();
         let statements: Vec<_> =
             script.statements.iter().map(|statement| (statement, Some(Scope::Tenant))).collect();
@@ -74,7 +85,7 @@ mod tests {
             schemas: ProjectSchemas { platform: "datalinx_platform", prefix: "org_", shared: &[] },
         };
         let found = verify(&file, &Policy::default());
-        findings(&found, &Summary::of(&found, 1, statements.len()), Paint::Plain)
+        findings(&found, &[], &Summary::of(&found, 1, statements.len()), Paint::Plain)
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod verified;
 pub use explain::{Levelled, code_json, explained_code, explained_rule, rule_json, rules};
 pub use github::{github, github_mask};
 pub use human::findings;
-pub use markdown::markdown;
+pub use markdown::{lowered_table, markdown};
 pub use report::{Findings, Report};
 pub use sarif::sarif;
 pub use verified::Verified;

@@ -15,7 +15,8 @@ use super::report::Report;
 use super::verified::text_of;
 use crate::chain::Checksum;
 use crate::error::{Failure, Place};
-use crate::verify::{Finding, FindingTarget, Level};
+use crate::output::Text;
+use crate::verify::{Finding, FindingTarget, Level, Lowered};
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -24,7 +25,7 @@ const SCHEMA: &str =
 const ROOT: &str = "%SRCROOT%";
 
 /// The document, pretty-printed.
-pub fn sarif(report: &Report<'_>) -> Result<String, serde_json::Error> {
+pub fn sarif(report: &Report<'_>) -> Result<Text, serde_json::Error> {
     let mut run = Builder { report, rules: Vec::new(), seen: HashMap::new() };
     let mut entries: Vec<Entry> = Vec::new();
     // A result without a location is not displayed; report such failures as notifications of the run.
@@ -43,6 +44,7 @@ pub fn sarif(report: &Report<'_>) -> Result<String, serde_json::Error> {
         .execution_successful(report.failures.is_empty())
         .exit_code(i64::from(report.exit_code))
         .tool_execution_notifications(bare.into_iter().map(notification).collect::<Vec<_>>())
+        .tool_configuration_notifications(report.lowered.iter().map(lowered).collect::<Vec<_>>())
         .build();
     let run = Run::builder()
         .tool(Tool::builder().driver(driver).build())
@@ -51,7 +53,7 @@ pub fn sarif(report: &Report<'_>) -> Result<String, serde_json::Error> {
         .results(entries)
         .build();
     let document = Sarif::builder().schema(SCHEMA).version("2.1.0").runs(vec![run]).build();
-    serde_json::to_string_pretty(&document).map(|text| format!("{text}\n"))
+    Text::pretty_json(&document)
 }
 
 struct Builder<'a> {
@@ -210,6 +212,13 @@ fn notification(failure: &Failure) -> Notification {
         .level("error")
         .descriptor(ReportingDescriptorReference::builder().id(failure.code.as_str()).build())
         .message(Message::builder().text(sentence(failure)).build())
+        .build()
+}
+
+fn lowered(lowered: &Lowered) -> Notification {
+    Notification::builder()
+        .level("warning")
+        .message(Message::builder().text(format!("{lowered}.")).build())
         .build()
 }
 

@@ -1,15 +1,14 @@
 //! The result of a verification, for every output format: findings, counts, and failures for files that could not be judged.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
 use super::report::Report;
 use crate::error::{Failure, Place};
-use crate::output::{Paint, failure_json, plural};
+use crate::output::{Paint, Text, failure_json, plural};
 use crate::queries::Unchecked;
-use crate::verify::{Finding, StatementEffect, Summary, Tool};
+use crate::verify::{Finding, Lowered, StatementEffect, Summary, Tool};
 
 /// The result of a verification.
 #[derive(Clone, Copy)]
@@ -20,6 +19,8 @@ pub struct Verified<'a> {
     pub summary: &'a Summary,
     /// Why some files, or all, could not be judged.
     pub failures: &'a [Failure],
+    /// The lowered settings.
+    pub lowered: &'a [Lowered],
     /// The effects of each statement on the shadow, if there was one.
     pub effects: Option<&'a [StatementEffect]>,
     /// The release's queries that could not be checked.
@@ -38,15 +39,13 @@ impl Verified<'_> {
     }
 
     /// The findings and the counts as text.
-    pub fn text(&self, paint: Paint) -> String {
-        let mut text = super::findings(self.findings, self.summary, paint);
-        if !self.failures.is_empty() {
-            // The last line must mention the errors.
-            text.truncate(text.trim_end().len());
-            let errors = plural(self.failures.len(), "error");
-            let _written = writeln!(text, "; {errors}, so not all could be judged");
-        }
-        text
+    pub fn text(&self, paint: Paint) -> Text {
+        let errors = plural(self.failures.len(), "error");
+        let summary = match self.failures {
+            [] => self.summary.to_string(),
+            _ => format!("{}; {errors}, so not all could be judged", self.summary),
+        };
+        super::findings(self.findings, self.lowered, &summary, paint)
     }
 
     /// The JSON document. `error` is the first failure, `errors` are all.
@@ -58,6 +57,9 @@ impl Verified<'_> {
                 self.unchecked.iter().map(|it| json!({ "place": it.place.to_string(), "why": it.why }));
             object.insert("effects".to_owned(), json!(effects));
             object.insert("unchecked".to_owned(), unchecked.collect());
+        }
+        if !self.lowered.is_empty() {
+            object.insert("lowered".to_owned(), json!(self.lowered));
         }
         if let Some(first) = self.failures.first() {
             object.insert("error".to_owned(), failure_json(first));
@@ -73,6 +75,7 @@ impl<'a> From<&'a Verified<'a>> for Report<'a> {
             command: Tool::Verify.command(),
             findings: Cow::Borrowed(verified.findings),
             failures: verified.failures,
+            lowered: verified.lowered,
             summary: verified.summary.to_string(),
             exit_code: verified.exit_code(),
             path: verified.path,

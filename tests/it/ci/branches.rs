@@ -49,6 +49,41 @@ fn only_what_was_found_out_is_a_verdict() {
 }
 
 #[test]
+fn a_message_of_the_server_gives_the_runner_no_command() {
+    for hostile in [
+        "x\\000a::error::owned",
+        "::add-mask::owned",
+        "a\\202e ##[error]owned\\000d\\000a::set-output name=a::b",
+    ] {
+        let fixture = Fixture::new();
+        fixture.project.without_rules();
+        fixture.project.migration(
+            "1.0.5",
+            "1.0.6",
+            "wrong",
+            &format!(
+                "-- Scope: tenant\nDO $x$ BEGIN RAISE EXCEPTION USING MESSAGE = U&'{hostile}'; END $x$;"
+            ),
+        );
+        let ran = fixture.uses("dry-run", &[]);
+        assert_ne!(ran.code, 0, "{ran:?}");
+        assert!(ran.log.contains("::stop-commands::"), "{}", ran.log);
+        let token = ran.log.split("::stop-commands::").nth(1).unwrap().lines().next().unwrap();
+        assert!(
+            token.len() == 32 && ran.log.lines().any(|line| line == format!("::{token}::")),
+            "{}",
+            ran.log
+        );
+        let own = ["::stop-commands::", "::add-mask::napi", "::add-mask::postgres", &format!("::{token}::")];
+        for line in ran.log.lines().map(str::trim) {
+            let is_own = own.iter().any(|own| line.starts_with(own));
+            assert!(is_own || !line.starts_with("::") || !line.contains("owned"), "{}", ran.log);
+        }
+        assert!(!ran.log.contains("##[") && !ran.log.contains('\u{202e}'), "{}", ran.log);
+    }
+}
+
+#[test]
 fn without_a_key_a_dry_run_says_why_and_is_not_green() {
     let project = Project::seeds();
     let fork = Job::new(project.dir.path()).fork();

@@ -192,7 +192,23 @@ fn the_script_for_other_systems_does_what_it_says() {
         command.envs([("CHANGE", "7"), ("TARGET", "main")]).envs(more.iter().cloned());
         crate::support::Output::of(&command.finish())
     };
-    // No repository: nobody knows what was changed, so all was.
+    // No repository: the policy of the base is unknown.
+    assert_eq!(run(&script, &[]).code, 2);
+    for line in [
+        "init --quiet",
+        "add migrations tenant_templates",
+        "commit --quiet -m base",
+        "update-ref refs/remotes/origin/main HEAD",
+        "commit --quiet --allow-empty -m same",
+    ] {
+        super::verify::git(project.dir.path(), line);
+    }
+    run(&script, &[]).passes();
+    assert_eq!(neon.ever_made(), 0, "nothing was changed");
+    std::fs::write(project.dir.path().join("tenure.toml"), "").unwrap();
+    for line in ["add tenure.toml", "commit --quiet -m change"] {
+        super::verify::git(project.dir.path(), line);
+    }
     let without = run(&script, &[]);
     assert!(without.code == 1 && without.stderr.contains("has no NEON_API_KEY"), "{without}");
     run(&script, &neon.environment()).passes();

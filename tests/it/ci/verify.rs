@@ -7,7 +7,7 @@ use std::process::Command;
 use super::runner::Job;
 use crate::support::{Finish as _, Project};
 
-fn git(folder: &Path, line: &str) {
+pub fn git(folder: &Path, line: &str) {
     let mut command = Command::new("git");
     command
         .args(["-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"])
@@ -57,6 +57,34 @@ fn every_verdict_is_reported_and_only_success_is_green() {
         assert_eq!(ran.log.contains("::error file=migrations/"), code != 0, "{}", ran.log);
         assert!(!ran.summary.is_empty());
     }
+}
+
+#[test]
+fn a_pull_request_cannot_lower_the_policy() {
+    let project = Project::seeds();
+    project.file("migrations/v1.0.4_to_v1.0.5_a.sql", HARMFUL);
+    // The level and the migration come with one pull request; the file has the name of the base.
+    project.file("HEAD^1", "[verify.levels]\ndrop-column = \"off\"\n");
+    std::fs::rename(
+        project.dir.path().join("migrations/v1.0.4_to_v1.0.5_a.sql"),
+        project.dir.path().join("later.sql"),
+    )
+    .unwrap();
+    merged(&project, "tenure.toml", "[verify.levels]\ndrop-column = \"off\"\n");
+    git(project.dir.path(), "checkout --quiet change");
+    git(project.dir.path(), "mv later.sql migrations/v1.0.4_to_v1.0.5_a.sql");
+    git(project.dir.path(), "commit --quiet -m more");
+    git(project.dir.path(), "checkout --quiet -B main HEAD~2");
+    git(project.dir.path(), "merge --quiet --no-ff change -m merge");
+    let ran = Job::new(project.dir.path()).uses(&[("command", "verify")]);
+    assert_eq!((ran.outputs["verdict"].as_str(), ran.code), ("fail", 1), "{ran:?}");
+    assert!(ran.log.contains("drop-column is off; not taken, since the base has deny"), "{}", ran.log);
+    assert!(ran.summary.contains("not taken"), "{}", ran.summary);
+    // Where the base is unknown, the job says so.
+    git(project.dir.path(), "checkout --quiet change");
+    let ran = Job::new(project.dir.path()).uses(&[("command", "verify")]);
+    assert!(ran.log.contains("::warning title=Tenure::The merge commit was not checked out"), "{}", ran.log);
+    assert!(ran.log.contains("lowered level::verify.levels.drop-column is off"), "{}", ran.log);
 }
 
 #[test]
