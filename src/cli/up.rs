@@ -102,7 +102,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
         return Ok(0);
     }
     tell(context, plan.review());
-    context.ui.notes(&plan.unreachable_extensions(&mut connection, &project).await?);
+    context.ui.notes(&plan.search_path_notes(&mut connection, &project).await?);
     if args.restore_branch && !plan.is_empty() {
         Box::pin(restore::branch(context, &project.settings, &connection)).await?;
     }

@@ -226,9 +226,39 @@ impl ApprovedPlan {
         notes
     }
 
-    /// Notes about extensions that the files create but whose schema, in the database or in the control file, is not on the
-    /// search path of units.
-    pub async fn unreachable_extensions(
+    /// Notes about the search path of units: its schemas that neither exist nor are created by the files, and extensions that the
+    /// files create in a schema which is not on it.
+    pub async fn search_path_notes(
+        &self,
+        connection: &mut Connection,
+        project: &Project,
+    ) -> Result<Vec<String>, Failure> {
+        let mut notes = self.missing_schemas(connection, project).await?;
+        notes.extend(self.unreachable_extensions(connection, project).await?);
+        Ok(notes)
+    }
+
+    async fn missing_schemas(
+        &self,
+        connection: &mut Connection,
+        project: &Project,
+    ) -> Result<Vec<String>, Failure> {
+        let pending = self.pending(project);
+        let statements = pending.iter().flat_map(|migration| &migration.statements);
+        let created: Vec<&str> = statements.filter_map(|(statement, _)| statement.created_schema()).collect();
+        let shared = project.settings.tenants.search_path.iter().map(|schema| schema.as_str());
+        let shared: Vec<&str> = shared.filter(|schema| !created.contains(schema)).collect();
+        if shared.is_empty() {
+            return Ok(Vec::new());
+        }
+        let missing = extensions::missing_schemas(connection, &shared).await?;
+        let note = |schema| {
+            format!("the schema {schema} of [tenants] search_path does not exist: units find nothing in it")
+        };
+        Ok(missing.into_iter().map(note).collect())
+    }
+
+    async fn unreachable_extensions(
         &self,
         connection: &mut Connection,
         project: &Project,

@@ -1,4 +1,4 @@
-//! Extensions outside of the units' search path.
+//! The units' search path: schemas that do not exist, and extensions outside of it.
 
 use super::Connection;
 use crate::error::Failure;
@@ -26,4 +26,16 @@ pub async fn outside_search_path(
         .await
         .map_err(|server_error| server_error.failure("reading the extensions"))?;
     sets.iter().flatten().map(|row| Ok((row.text("name")?, row.text("home")?))).collect()
+}
+
+/// Returns those schemas of `names` that do not exist.
+pub async fn missing_schemas(connection: &mut Connection, names: &[&str]) -> Result<Vec<String>, Failure> {
+    let list = names.iter().copied().map(literal).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT name FROM pg_catalog.unnest(ARRAY[{list}]::pg_catalog.text[]) name \
+         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = name)"
+    );
+    let sets = connection.query_batch(&sql).await;
+    let sets = sets.map_err(|server_error| server_error.failure("reading the schemas of the search path"))?;
+    sets.iter().flatten().map(|row| row.text("name")).collect()
 }

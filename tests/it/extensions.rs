@@ -110,3 +110,21 @@ fn an_error_in_it_leads_to_the_file() {
         "{document:#}"
     );
 }
+
+#[test]
+fn a_missing_schema_of_the_search_path_is_named() {
+    let project = Project::with_tenants(&["acme"]);
+    project.file("tenure.toml", "[tenants]\nsearch_path = [\"tools\", \"Other\", \"public\"]\n");
+    project.next_migration("-- Scope: tenant\nALTER TABLE workspaces ADD COLUMN a text;");
+    let output = project.run("migrate up").ok();
+    for name in ["tools", "Other"] {
+        let note = format!("the schema {name} of [tenants] search_path does not exist");
+        assert!(output.stderr.contains(&note), "{output}");
+    }
+    assert!(!output.stderr.contains("public of"), "{output}");
+    // A schema that exists, and one that the files create.
+    project.db.run("CREATE SCHEMA tools");
+    project.next_migration("-- Scope: platform\nCREATE SCHEMA \"Other\";");
+    let output = project.run("migrate up").ok();
+    assert!(!output.stderr.contains("does not exist"), "{output}");
+}
