@@ -1,6 +1,8 @@
 //! The terminal: results on stdout, notes and failures on stderr, colours and prompts. The only module that prints.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal};
+use std::sync::OnceLock;
 
 use console::Term;
 use serde::Serialize;
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 use super::args::{Color, Format, Global};
 use super::progress::{Progress, ProgressMode};
 use crate::error::{Code, Failure};
-use crate::output::{self, Paint};
+use crate::output::{self, GivenCredentials, Paint};
 use crate::verify::format;
 
 /// The output settings of this process.
@@ -20,6 +22,22 @@ pub(super) struct Ui {
     yes: bool,
     stdout: Paint,
     stderr: Paint,
+    /// Whether results may contain a password of the command line.
+    reveals: bool,
+}
+
+/// The credentials that no output repeats.
+static GIVEN: OnceLock<GivenCredentials> = OnceLock::new();
+
+/// Sets the words and values whose credentials no output repeats.
+pub(super) fn hide_credentials(words: impl IntoIterator<Item = String>) {
+    // A second command line of this process: the demo's steps contain none.
+    let _first = GIVEN.set(GivenCredentials::of(words));
+}
+
+/// The text without the credentials of the command line.
+pub(super) fn without_given(text: &str) -> Cow<'_, str> {
+    GIVEN.get().map_or(Cow::Borrowed(text), |given| given.mask(text))
 }
 
 /// How much is printed to stderr.
@@ -50,6 +68,7 @@ impl Ui {
             yes: global.yes,
             stdout: paint(stdout),
             stderr: paint(stderr),
+            reveals: false,
         }
     }
 
@@ -72,6 +91,12 @@ impl Ui {
         self.write_out(outcome, value, text).or_else(WriteError::ignore_closed_pipe)
     }
 
+    /// For a result with the URL of a branch, which may contain the password of the given URL.
+    pub(super) fn revealing(mut self) -> Self {
+        self.reveals = true;
+        self
+    }
+
     /// Like [`Ui::outcome`], for a result that must be read, such as a password: a closed pipe is an error too.
     pub(super) fn secret(
         self,
@@ -79,7 +104,7 @@ impl Ui {
         value: &impl Serialize,
         text: impl FnOnce(Paint) -> String,
     ) -> Result<(), Failure> {
-        self.write_out(outcome, value, text).map_err(|write_error| write_error.0)
+        self.revealing().write_out(outcome, value, text).map_err(|write_error| write_error.0)
     }
 
     fn write_out(
@@ -88,9 +113,11 @@ impl Ui {
         value: &impl Serialize,
         text: impl FnOnce(Paint) -> String,
     ) -> Result<(), WriteError> {
+        let write_out = |text: &str| if self.reveals { write_raw(text) } else { write_out(text) };
         match (self.format, outcome) {
             (Format::Human, Outcome::Failed) => {
                 let text = text(self.stderr);
+                let text = if self.reveals { Cow::Borrowed(text.as_str()) } else { without_given(&text) };
                 write(std::io::stderr().lock(), &format!("{}\n", text.trim_end()))
                     .map_err(WriteError::of("stderr"))
             }
@@ -127,7 +154,7 @@ impl Ui {
     /// the result.
     pub(super) fn mask(secrets: &[String]) {
         for secret in secrets {
-            write_stderr(&format::github_mask(secret));
+            let _said = write(std::io::stderr().lock(), &format!("{}\n", format::github_mask(secret)));
         }
     }
 
@@ -244,12 +271,16 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 }
 
 fn write_out(text: &str) -> Result<(), WriteError> {
+    write_raw(&without_given(text))
+}
+
+fn write_raw(text: &str) -> Result<(), WriteError> {
     write(std::io::stdout().lock(), text).map_err(WriteError::of("stdout"))
 }
 
 /// Writes a line to stderr. Ignores write errors, so that the work continues.
 fn write_stderr(line: &str) {
-    let _said = write(std::io::stderr().lock(), &format!("{line}\n"));
+    let _said = write(std::io::stderr().lock(), &format!("{}\n", without_given(line)));
 }
 
 fn write(mut to: impl std::io::Write, text: &str) -> std::io::Result<()> {

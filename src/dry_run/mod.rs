@@ -3,6 +3,7 @@
 //! database.
 
 mod catalog_diff;
+mod known_names;
 mod measure;
 mod on_branch;
 mod release_queries;
@@ -18,6 +19,7 @@ use std::rc::Rc;
 use tokio_util::sync::CancellationToken;
 
 use self::catalog_diff::CatalogDiff;
+use self::known_names::KnownNames;
 use self::measure::Measure;
 use self::release_queries::ReleaseQueries;
 use crate::error::Failure;
@@ -59,6 +61,8 @@ async fn run(
     let platform = project.settings.platform_schema();
     let tenants = plan.tenants(connection, &project.settings).await?;
     let before = CatalogDiff::take(connection, &platform, &tenants).await?;
+    let mut known = KnownNames::of(project, &tenants.iter().chain([&platform]).collect::<Vec<_>>(), release);
+    before.before().for_each(|snapshot| known.add_snapshot(snapshot));
     let mut release_queries = match release {
         Some(release) => {
             let tenant = tenants.first().unwrap_or(&platform);
@@ -71,12 +75,14 @@ async fn run(
     plan.observe(Rc::<Measure>::clone(&measure));
     let talk = (sink, &CancellationToken::new());
     let mut migrated = migrate::run(connection, project, &plan, command, talk).await?;
-    let queries = match &mut release_queries {
+    let mut queries = match &mut release_queries {
         Some(release_queries) => Some(release_queries.observe_after(connection).await?),
         None => None,
     };
-    let changes = before.changes(connection).await?;
-    let summary = measure.summary(SLOWEST);
+    let changes = before.changes(connection, &known).await?;
+    let mut summary = measure.summary(SLOWEST);
+    let broken = queries.as_mut().map(|queries| queries.broken.as_mut_slice()).unwrap_or_default();
+    known.publish(&mut summary.statements, broken);
     // The run's own durations include the measuring.
     if !migrated.slowest.is_empty() {
         migrated.slowest.clone_from(&summary.slowest);

@@ -3,6 +3,7 @@
 
 mod event;
 mod failure;
+mod given;
 mod markdown;
 mod plural;
 mod secrets;
@@ -12,6 +13,7 @@ mod table;
 
 pub use event::event_json;
 pub use failure::{failure, failure_json};
+pub use given::GivenCredentials;
 pub use markdown::{code, prose};
 pub use plural::{plural, plural_of};
 pub use secrets::{without_credentials, without_secrets};

@@ -14,6 +14,7 @@ pub mod extensions;
 pub mod metadata;
 pub mod queries;
 pub mod server;
+mod server_text;
 mod tools;
 
 pub use backoff::Backoff;
