@@ -18,9 +18,12 @@ impl GivenCredentials {
         for word in words {
             found.add(&word);
             found.add(word.trim());
-            // The parser's messages repeat the value of a flag without the flag.
+            // Messages repeat the value of a flag without the flag, and a key without its value.
             if let Some((_, value)) = word.split_once('=') {
                 found.add(value);
+            }
+            if let Some((key, _)) = word.rsplit_once('=') {
+                found.add(key);
             }
             if let Some(value) = word.strip_prefix('-').and_then(|flag| flag.get(1..)) {
                 found.add(value);
@@ -33,14 +36,13 @@ impl GivenCredentials {
 
     fn add(&mut self, text: &str) {
         let Some(masked) = masked(text) else { return };
-        let json = serde_json::to_string(text).unwrap_or_default();
-        let debug = format!("{text:?}");
-        let inner = |quoted: &str| quoted.trim_start_matches('"').trim_end_matches('"').to_owned();
-        // A path joins its parts with single slashes.
-        let path = text.replace("://", ":/");
-        for form in [text.to_owned(), inner(&json), inner(&debug), path] {
-            self.0.push((form, masked.clone()));
-        }
+        // Messages quote a text as in Rust, and JSON quotes the message. A path joins its parts with single slashes.
+        let inner = |quoted: String| quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned();
+        let debug = |text: &str| inner(format!("{text:?}"));
+        let json = |text: &str| inner(serde_json::to_string(text).unwrap_or_default());
+        let forms = [text.to_owned(), text.replace("://", ":/"), debug(text)];
+        let in_json: Vec<_> = forms.iter().map(|form| json(form)).collect();
+        self.0.extend(forms.into_iter().chain(in_json).map(|form| (form, masked.clone())));
         for password in passwords(text) {
             self.0.push((password, "***".to_owned()));
         }
