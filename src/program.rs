@@ -98,9 +98,8 @@ impl Needs {
 
     fn includes(self, name: &OsStr) -> bool {
         let is_locale = |name: &str| self != Self::Nothing && name.starts_with("LC_");
-        name.to_str().is_some_and(|name| {
-            is_locale(name) || self.lists().iter().any(|list| list.contains(&name))
-        })
+        name.to_str()
+            .is_some_and(|name| is_locale(name) || self.lists().iter().any(|list| list.contains(&name)))
     }
 }
 
@@ -119,7 +118,9 @@ mod tests {
     #[test]
     fn only_listed_variables_are_passed() {
         let passes = |needs: Needs, name: &str| needs.includes(OsStr::new(name));
-        for name in ["NEON_API_KEY", "GITHUB_TOKEN", "GH_TOKEN", "AWS_SECRET_ACCESS_KEY", "PGHOSTADDR", "XLC_ALL"] {
+        for name in
+            ["NEON_API_KEY", "GITHUB_TOKEN", "GH_TOKEN", "AWS_SECRET_ACCESS_KEY", "PGHOSTADDR", "XLC_ALL"]
+        {
             for needs in [Needs::Nothing, Needs::User, Needs::Connection, Needs::Terminal, Needs::Hook] {
                 assert!(!passes(needs, name), "{needs:?} {name}");
             }

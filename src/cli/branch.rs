@@ -374,7 +374,10 @@ fn neon_context(project: Option<&Path>, here: &Path) -> Option<(String, String)>
         if path.is_file() {
             // An unreadable file, or a link out of the folder, is reported like a file without a project.
             let source = project::read_inside(folder, &path, CONTEXT_FILE);
-            return Some((path.display().to_string(), source.map_or_else(|_| String::new(), |source| source.text.clone())));
+            return Some((
+                path.display().to_string(),
+                source.map_or_else(|_| String::new(), |source| source.text.clone()),
+            ));
         }
         if Some(folder) == home.as_deref() {
             break;

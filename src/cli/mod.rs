@@ -61,6 +61,7 @@ use self::ui::Ui;
 use self::verify::VerifyArgs;
 use crate::error::{Code, Failure, Place};
 use crate::output;
+use crate::postgres::NOTICES;
 use crate::project::{Project, Root, STACK};
 
 /// The context of every command.
@@ -277,7 +278,7 @@ where
         writer: format::Writer<'_>,
         event: &tracing::Event<'_>,
     ) -> std::fmt::Result {
-        if event.metadata().target() == "sqlx::postgres::notice" {
+        if event.metadata().target() == NOTICES {
             return Ok(());
         }
         self.0.format_event(context, writer, event)

@@ -40,7 +40,8 @@ impl KnownNames {
         let mut known = Self(WORDS.split_whitespace().map(str::to_owned).collect());
         let chain = &project.chain;
         let migrations = chain.migrations().iter().chain(chain.downs()).map(|migration| &migration.script);
-        let templates = project.templates.values().flat_map(|template| &template.files).map(|(script, _)| script);
+        let templates =
+            project.templates.values().flat_map(|template| &template.files).map(|(script, _)| script);
         for script in migrations.chain(templates) {
             known.add_text(&script.source.text);
         }
@@ -98,7 +99,9 @@ impl KnownNames {
     /// Whether the text consists of known names, joined by `_`.
     fn is_joined(&self, text: &str) -> bool {
         self.0.contains(text)
-            || text.match_indices('_').any(|(at, _)| self.0.contains(&text[..at]) && self.is_joined(&text[at + 1..]))
+            || text
+                .match_indices('_')
+                .any(|(at, _)| self.0.contains(&text[..at]) && self.is_joined(&text[at + 1..]))
     }
 
     /// A name, if it is known. The name of a function contains its argument types.
@@ -197,7 +200,15 @@ mod tests {
     #[test]
     fn names_of_the_files_and_those_made_from_them_are_shown() {
         let known = known();
-        for name in ["users", "email", "Full Name", "users_pkey", "users_email_key", "users_email_key1", "users_email_not_null"] {
+        for name in [
+            "users",
+            "email",
+            "Full Name",
+            "users_pkey",
+            "users_email_key",
+            "users_email_key1",
+            "users_email_not_null",
+        ] {
             assert_eq!(known.name(name), name);
         }
         for name in ["bob@example.com", "bob", "users_bob_key", "usersemail", "users_email", "bob_key"] {
@@ -221,6 +232,9 @@ mod tests {
         ] {
             assert_eq!(known.text(text), shown);
         }
-        assert_eq!(known.sentence("column \"email\" may now contain \"bob\""), "column \"email\" may now contain \"…\"");
+        assert_eq!(
+            known.sentence("column \"email\" may now contain \"bob\""),
+            "column \"email\" may now contain \"…\""
+        );
     }
 }

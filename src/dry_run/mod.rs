@@ -23,7 +23,7 @@ use self::known_names::KnownNames;
 use self::measure::Measure;
 use self::release_queries::ReleaseQueries;
 use crate::error::Failure;
-use crate::event::Sink;
+use crate::event::{Event, Sink};
 use crate::executor::SlowTenant;
 use crate::migrate::{self, ApprovedPlan, Migrated};
 use crate::postgres::Connection;
@@ -50,6 +50,25 @@ struct Seen {
     notes: Vec<String>,
 }
 
+/// Passes events on, without texts of the server that may contain rows: the log of a dry run may be public.
+struct Publishing<'s>(&'s mut dyn Sink);
+
+impl Sink for Publishing<'_> {
+    fn take(&mut self, event: &Event<'_>) {
+        match event {
+            Event::UnitDelayed { schema, migration, failure, pause } => {
+                let failure = &(*failure).clone().published();
+                self.0.take(&Event::UnitDelayed { schema, migration, failure, pause: *pause });
+            }
+            Event::UnitFailed { schema, migration, failure } => {
+                let failure = &(*failure).clone().published();
+                self.0.take(&Event::UnitFailed { schema, migration, failure });
+            }
+            other => self.0.take(other),
+        }
+    }
+}
+
 /// Migrates the branch behind `connection` and measures it.
 async fn run(
     connection: &mut Connection,
@@ -73,8 +92,12 @@ async fn run(
     };
     let measure = Rc::new(Measure::new(platform.clone())?);
     plan.observe(Rc::<Measure>::clone(&measure));
-    let talk = (sink, &CancellationToken::new());
-    let mut migrated = migrate::run(connection, project, &plan, command, talk).await?;
+    let talk = (&mut Publishing(sink) as &mut dyn Sink, &CancellationToken::new());
+    let migrated = migrate::run(connection, project, &plan, command, talk).await;
+    let mut migrated = migrated.map_err(Failure::published)?;
+    for failed in &mut migrated.failures {
+        failed.failure = failed.failure.clone().published();
+    }
     let mut queries = match &mut release_queries {
         Some(release_queries) => Some(release_queries.observe_after(connection).await?),
         None => None,

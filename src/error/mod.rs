@@ -56,6 +56,14 @@ impl Failure {
         left_out.fold(self.message.clone(), |message, text| message.replace(text.as_str(), "…"))
     }
 
+    /// The failure for public output. A hint may be of the server, too.
+    #[must_use]
+    pub fn published(self) -> Self {
+        let message = self.public_message();
+        let hint = if message == self.message { self.hint } else { None };
+        Self { message, hint, unpublished: Vec::new(), ..self }
+    }
+
     /// With one next step.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

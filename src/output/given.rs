@@ -37,7 +37,8 @@ impl GivenCredentials {
     fn add(&mut self, text: &str) {
         let Some(masked) = masked(text) else { return };
         // Messages quote a text as in Rust, and JSON quotes the message. A path joins its parts with single slashes.
-        let inner = |quoted: String| quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned();
+        let inner =
+            |quoted: String| quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned();
         let debug = |text: &str| inner(format!("{text:?}"));
         let json = |text: &str| inner(serde_json::to_string(text).unwrap_or_default());
         let forms = [text.to_owned(), text.replace("://", ":/"), debug(text)];
@@ -58,6 +59,11 @@ impl GivenCredentials {
         }
         shown
     }
+}
+
+/// A value that the user gave, such as a cell of a list, without its password.
+pub fn shown_value(text: &str) -> Cow<'_, str> {
+    masked(text).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// The text as it may be shown; `None` if it contains no password.
@@ -116,7 +122,8 @@ mod tests {
 
     #[test]
     fn other_words_are_unchanged() {
-        let words = ["migrate", "up", "--to", "1.0.1", "postgres://tenure:tenure@h/d", "me@example.com", "a=b"];
+        let words =
+            ["migrate", "up", "--to", "1.0.1", "postgres://tenure:tenure@h/d", "me@example.com", "a=b"];
         let given = GivenCredentials::of(words.map(str::to_owned));
         let text = "tenure migrate up --to 1.0.1: me@example.com a=b";
         assert_eq!(given.mask(text), text);

@@ -13,7 +13,7 @@ mod table;
 
 pub use event::event_json;
 pub use failure::{failure, failure_json};
-pub use given::GivenCredentials;
+pub use given::{GivenCredentials, shown_value};
 pub use markdown::{code, prose};
 pub use plural::{plural, plural_of};
 pub use secrets::{without_credentials, without_secrets};

@@ -89,7 +89,8 @@ fn login_start(before: &str, after: &str) -> usize {
         before.rfind(*quote).filter(|_| is_open).map(|at| at + 1)
     });
     let space = before.rfind(|sign: char| sign.is_whitespace() || "\"'`<>|".contains(sign));
-    open.min().unwrap_or_else(|| space.map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8)))
+    open.min()
+        .unwrap_or_else(|| space.map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8)))
 }
 
 /// Masks URLs; `is_secret` gets the part that starts with `://`.
@@ -101,7 +102,7 @@ fn without_urls(text: &str, is_secret: impl Fn(&str) -> bool) -> String {
             before.trim_end_matches(|sign: char| sign.is_ascii_alphanumeric() || "+.-".contains(sign));
         let end = match scheme.chars().next_back().filter(|sign| "'\"`".contains(*sign)) {
             // A URL in quotes: spaces and brackets are part of it.
-            Some(quote) => after.find(quote).unwrap_or(after.len()),
+            Some(quote) => closing(after, quote),
             None => bare_url(after),
         };
         shown.push_str(before);
@@ -110,6 +111,21 @@ fn without_urls(text: &str, is_secret: impl Fn(&str) -> bool) -> String {
     }
     shown.push_str(rest);
     shown
+}
+
+/// The position of the closing quote; doubled quotes and those after a backslash are part of the text.
+fn closing(text: &str, quote: char) -> usize {
+    let mut at = 0;
+    while let Some(end) = text[at..].find(quote).map(|end| at + end) {
+        if text[end + 1..].starts_with(quote) {
+            at = end + 2;
+        } else if text[..end].ends_with('\\') {
+            at = end + 1;
+        } else {
+            return end;
+        }
+    }
+    text.len()
 }
 
 /// The length of a URL without quotes. All text before an `@` is part of it.
@@ -143,7 +159,8 @@ fn mask_passwords(text: &str, is_masked: impl Fn(Assigned) -> bool) -> String {
     let (mut shown, mut from, lower) = (String::new(), 0, text.to_ascii_lowercase());
     while let Some(at) = lower[from..].find(WORD) {
         let after = from + at + WORD.len();
-        let assigned = if blank(&text[after..]).starts_with('=') { Assigned::Equals } else { Assigned::Otherwise };
+        let assigned =
+            if blank(&text[after..]).starts_with('=') { Assigned::Equals } else { Assigned::Otherwise };
         let found = value(&text[..from + at], &text[after..]).filter(|_| is_masked(assigned));
         if let Some((start, end)) = found.filter(|(start, _)| !text[after + start..].starts_with(MASK)) {
             shown.push_str(&text[from..after + start]);
@@ -336,6 +353,10 @@ mod tests {
             ("no file host=h password=secret user=u", "no file host=h password=*** user=u"),
             ("no file host=h password = 'my secret' user=u", "no file host=h password = *** user=u"),
             ("no file u:secret@h/x, nor 'u:my secret@h'", "no file u:***@h/x, nor 'u:***@h'"),
+            (
+                r#""postgres://u:my secret \" x@h" and 'postgres://u:''secret@h'"#,
+                r#""postgres://***" and 'postgres://***'"#,
+            ),
             ("no file postgres:/u:secret@h/x", "no file postgres:***@h/x"),
             ("u:sec@ret@h", "u:***@h"),
             ("ask bob@example.com: a password is needed", "ask bob@example.com: a password is needed"),

@@ -111,6 +111,14 @@ impl ServerError {
         })
     }
 
+    /// The error of a statement that was only prepared: it read no row, so the values in the message are those of its own text.
+    pub(super) fn prepare_error(&self) -> Option<QueryError> {
+        let error = self.statement_error()?;
+        let message =
+            self.server().filter(|_| self.position().is_some()).map(|server| server.message().to_owned());
+        Some(QueryError { message: message.unwrap_or_else(|| error.message.clone()), ..error })
+    }
+
     /// The failure of a statement on a tenant's schema.
     pub fn failure_on(&self, schema: &SchemaName, action: &str) -> Failure {
         let schema = Some(schema.as_str().to_owned());
@@ -188,8 +196,8 @@ impl ServerError {
         let mut failure = Failure::new(code, format!("{action}: {}{detail}", text.message));
         failure.sqlstate = Some(server.code().to_owned());
         failure.unpublished.extend(text.detail);
-        // Also a masked message may contain a value, and code may build even names from rows.
-        if text.from_code || ["22", "P0"].iter().any(|class| server.code().starts_with(class)) {
+        // Code may build even names from rows.
+        if text.from_code {
             failure.unpublished.push(text.message);
         }
         failure.hint = hint.map(str::to_owned).or(text.hint);

@@ -132,7 +132,9 @@ impl Fields<'_> {
     /// starts with the function that raised the error.
     fn is_raised_by_tenure(&self) -> bool {
         let raising = self.context.and_then(|context| context.lines().next()).unwrap_or_default();
-        self.is_raised() && !self.is_about_values() && raising.split([' ', '"', '.']).any(|word| word.starts_with("tenure_"))
+        self.is_raised()
+            && !self.is_about_values()
+            && raising.split([' ', '"', '.']).any(|word| word.starts_with("tenure_"))
     }
 
     /// Whether the message may contain values: data errors and constraint violations (manual, appendix A).
@@ -157,7 +159,8 @@ impl Fields<'_> {
             return text.to_owned();
         }
         let is_name = |name: &str| {
-            self.names.contains(&name) || (!self.is_about_values() && self.message.contains(&format!("\"{name}\"")))
+            self.names.contains(&name)
+                || (!self.is_about_values() && self.message.contains(&format!("\"{name}\"")))
         };
         let (mut shown, mut rest) = (String::new(), text);
         while let Some(start) = rest.find(is_quote) {
@@ -208,7 +211,8 @@ fn without_numbers(text: &str) -> String {
             ')' => in_modifier = false,
             _ => {}
         }
-        let starts = letter.is_numeric() && !quoted && !in_modifier && !(last.is_alphanumeric() || last == '_');
+        let starts =
+            letter.is_numeric() && !quoted && !in_modifier && !(last.is_alphanumeric() || last == '_');
         if !starts {
             shown.push(letter);
             last = letter;
@@ -234,20 +238,60 @@ mod tests {
     #[test]
     fn values_in_messages_are_masked_in_every_language() {
         for (sqlstate, message, shown) in [
-            ("22P02", "invalid input syntax for type integer: \"secret\"", "invalid input syntax for type integer: \"…\""),
-            ("22P02", "ungültige Eingabesyntax für Typ integer: »secret«", "ungültige Eingabesyntax für Typ integer: »…«"),
-            ("22P02", "syntaxe en entrée invalide pour le type integer : « secret »", "syntaxe en entrée invalide pour le type integer : «…»"),
+            (
+                "22P02",
+                "invalid input syntax for type integer: \"secret\"",
+                "invalid input syntax for type integer: \"…\"",
+            ),
+            (
+                "22P02",
+                "ungültige Eingabesyntax für Typ integer: »secret«",
+                "ungültige Eingabesyntax für Typ integer: »…«",
+            ),
+            (
+                "22P02",
+                "syntaxe en entrée invalide pour le type integer : « secret »",
+                "syntaxe en entrée invalide pour le type integer : «…»",
+            ),
             ("22P02", "型integerの入力構文が不正です: \"secret\"", "型integerの入力構文が不正です: \"…\""),
-            ("22P02", "invalid input syntax for type integer: \"a\" secret \"b\"", "invalid input syntax for type integer: \"…\""),
-            ("22P02", "invalid input syntax for type integer: \"no end", "invalid input syntax for type integer: \"…"),
-            ("22003", "value \"99999999999\" is out of range for type integer", "value \"…\" is out of range for type integer"),
+            (
+                "22P02",
+                "invalid input syntax for type integer: \"a\" secret \"b\"",
+                "invalid input syntax for type integer: \"…\"",
+            ),
+            (
+                "22P02",
+                "invalid input syntax for type integer: \"no end",
+                "invalid input syntax for type integer: \"…",
+            ),
+            (
+                "22003",
+                "value \"99999999999\" is out of range for type integer",
+                "value \"…\" is out of range for type integer",
+            ),
             ("22008", "date field value out of range: 1990-13-01", "date field value out of range: …"),
-            ("22008", "date/time field value out of range: \"31/12/1990\"", "date/time field value out of range: \"…\""),
-            ("22021", "invalid byte sequence for encoding \"UTF8\": 0xe2 0x28", "invalid byte sequence for encoding \"…\": … …"),
-            ("22001", "value too long for type character varying(5)", "value too long for type character varying(5)"),
+            (
+                "22008",
+                "date/time field value out of range: \"31/12/1990\"",
+                "date/time field value out of range: \"…\"",
+            ),
+            (
+                "22021",
+                "invalid byte sequence for encoding \"UTF8\": 0xe2 0x28",
+                "invalid byte sequence for encoding \"…\": … …",
+            ),
+            (
+                "22001",
+                "value too long for type character varying(5)",
+                "value too long for type character varying(5)",
+            ),
             ("22003", "numeric field overflow", "numeric field overflow"),
             ("22012", "division by zero", "division by zero"),
-            ("23505", "tuple \"secret\" is refused by an extension", "tuple \"…\" is refused by an extension"),
+            (
+                "23505",
+                "tuple \"secret\" is refused by an extension",
+                "tuple \"…\" is refused by an extension",
+            ),
         ] {
             assert_eq!(error(sqlstate, message).shown().message, shown);
         }
@@ -258,23 +302,47 @@ mod tests {
     #[test]
     fn names_stay() {
         for (message, file, detail, shown) in [
-            ("could not create unique index \"users_email_key\"", "tuplesortvariants.c",
-             "Key (email)=(secret) is duplicated.", "Key (email)=(…) is duplicated."),
-            ("update or delete on table \"users\" violates foreign key constraint \"f\" on table \"o\"", "ri_triggers.c",
-             "Key (id)=(a) secret \"b\") is still referenced from table \"o\".", "Key (id)=(…) is still referenced from table \"o\"."),
-            ("new row for relation \"users\" violates check constraint \"c\"", "execMain.c",
-             "Failing row contains (1, secret, null).", "Failing row contains (…)."),
-            ("no partition of relation \"p\" found for row", "execPartition.c",
-             "Partition key of the failing row contains (a) = (secret).", "Partition key of the failing row contains (a) = (…)."),
-            ("conflicting key value violates exclusion constraint \"x\"", "execIndexing.c",
-             "Key (lower(a))=(secret) conflicts with existing key (lower(a))=(secret).", "Key (lower(a))=(…)."),
+            (
+                "could not create unique index \"users_email_key\"",
+                "tuplesortvariants.c",
+                "Key (email)=(secret) is duplicated.",
+                "Key (email)=(…) is duplicated.",
+            ),
+            (
+                "update or delete on table \"users\" violates foreign key constraint \"f\" on table \"o\"",
+                "ri_triggers.c",
+                "Key (id)=(a) secret \"b\") is still referenced from table \"o\".",
+                "Key (id)=(…) is still referenced from table \"o\".",
+            ),
+            (
+                "new row for relation \"users\" violates check constraint \"c\"",
+                "execMain.c",
+                "Failing row contains (1, secret, null).",
+                "Failing row contains (…).",
+            ),
+            (
+                "no partition of relation \"p\" found for row",
+                "execPartition.c",
+                "Partition key of the failing row contains (a) = (secret).",
+                "Partition key of the failing row contains (a) = (…).",
+            ),
+            (
+                "conflicting key value violates exclusion constraint \"x\"",
+                "execIndexing.c",
+                "Key (lower(a))=(secret) conflicts with existing key (lower(a))=(secret).",
+                "Key (lower(a))=(…).",
+            ),
         ] {
             let text = Fields { file, detail: Some(detail), ..error("23505", message) }.shown();
             assert_eq!((text.message.as_str(), text.detail.as_deref()), (message, Some(shown)));
         }
-        let other = Fields { names: vec!["users_email_key"], ..error("23505", "doppelter Schlüsselwert verletzt »users_email_key«") };
+        let other = Fields {
+            names: vec!["users_email_key"],
+            ..error("23505", "doppelter Schlüsselwert verletzt »users_email_key«")
+        };
         assert_eq!(other.shown().message, "doppelter Schlüsselwert verletzt »users_email_key«");
-        let dependents = Fields { detail: Some("view \"V\" depends on table t"), ..error("2BP01", "cannot drop table t") };
+        let dependents =
+            Fields { detail: Some("view \"V\" depends on table t"), ..error("2BP01", "cannot drop table t") };
         assert_eq!(dependents.shown().detail.as_deref(), Some("view \"V\" depends on table t"));
     }
 
@@ -284,10 +352,19 @@ mod tests {
         let detail = "Column \"id\" is an identity column defined as GENERATED ALWAYS, not \"secret\".";
         let shown = Fields { detail: Some(detail), ..error("428C9", message) }.shown();
         assert_eq!(shown.message, message);
-        assert_eq!(shown.detail.unwrap(), "Column \"id\" is an identity column defined as GENERATED ALWAYS, not \"…\".");
-        let json = Fields { detail: Some("Token \"secret\" is invalid."), ..error("22P02", "invalid input syntax for type json") };
+        assert_eq!(
+            shown.detail.unwrap(),
+            "Column \"id\" is an identity column defined as GENERATED ALWAYS, not \"…\"."
+        );
+        let json = Fields {
+            detail: Some("Token \"secret\" is invalid."),
+            ..error("22P02", "invalid input syntax for type json")
+        };
         assert_eq!(json.shown().detail.unwrap(), "Token \"…\" is invalid.");
-        let xml = Fields { detail: Some("line 1: Opening and ending tag mismatch: secret"), ..error("2200N", "invalid XML content") };
+        let xml = Fields {
+            detail: Some("line 1: Opening and ending tag mismatch: secret"),
+            ..error("2200N", "invalid XML content")
+        };
         assert_eq!(xml.shown().detail.unwrap(), "…");
     }
 
@@ -301,7 +378,10 @@ mod tests {
             ..error(sqlstate, "the row secret is wrong")
         };
         let shown = raised("P0001", "PL/pgSQL function inline_code_block line 1 at RAISE").shown();
-        assert_eq!((shown.message.as_str(), shown.detail, shown.hint), ("the row secret is wrong", None, None));
+        assert_eq!(
+            (shown.message.as_str(), shown.detail, shown.hint),
+            ("the row secret is wrong", None, None)
+        );
         assert!(shown.from_code);
         for sqlstate in ["22P02", "23505"] {
             let shown = raised(sqlstate, "PL/pgSQL function tenure_x() line 1 at RAISE").shown();

@@ -154,12 +154,12 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<String>, Failure> {
 /// Refuses a path in the folder `root` that leads out of it. A symbolic link inside of `root` may not lead to a hidden file or
 /// folder either, such as `.env` or `.git`.
 pub(super) fn check_inside(root: &Path, path: &Path, shown: &str) -> Result<(), Failure> {
-    let real = |path: &Path| path.canonicalize().map_err(|error| io(path, &error).at(Place::File(shown.to_owned())));
+    let real =
+        |path: &Path| path.canonicalize().map_err(|error| io(path, &error).at(Place::File(shown.to_owned())));
     let (real_root, real) = (real(root)?, real(path)?);
     let inside = real.strip_prefix(&real_root).ok();
-    let is_hidden = |path: &Path| {
-        path.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'))
-    };
+    let is_hidden =
+        |path: &Path| path.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
     let path = without_dots(path);
     let given = path.strip_prefix(without_dots(root)).ok().or_else(|| path.strip_prefix(&real_root).ok());
     if inside.is_some_and(|inside| Some(inside) == given || !is_hidden(inside)) {

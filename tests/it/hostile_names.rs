@@ -22,7 +22,10 @@ fn with_platform(name: &str) -> Project {
             ])
             .into(),
         ),
-        ("extensions".to_owned(), toml::Table::from_iter([("schema".to_owned(), "x$tenure$y".into())]).into()),
+        (
+            "extensions".to_owned(),
+            toml::Table::from_iter([("schema".to_owned(), "x$tenure$y".into())]).into(),
+        ),
     ]);
     project.file("tenure.toml", settings.to_string());
     let platform = quoted(name);
@@ -60,7 +63,9 @@ fn migrates(project: &Project, name: &str) {
     run(project, "migrate up");
     project.db.run("INSERT INTO org_a.things (id) VALUES (1)");
     assert_eq!(project.db.value(&format!("SELECT version FROM {}.schema_version", quoted(name))), "1.0.1");
-    for line in ["status --tenants", "migrate history", "tenant list", "tenant show a", "tenant audit", "doctor"] {
+    for line in
+        ["status --tenants", "migrate history", "tenant list", "tenant show a", "tenant audit", "doctor"]
+    {
         run(project, line);
     }
 }
@@ -69,7 +74,12 @@ fn copies(project: &Project) {
     run(project, "tenant clone a b --data");
     run(project, "tenant export a --to a.tenure");
     run(project, "tenant import a.tenure --as c");
-    assert_eq!(project.db.value("SELECT (SELECT count(*) FROM org_b.things) || ' ' || (SELECT count(*) FROM org_c.things)"), "1 1");
+    assert_eq!(
+        project.db.value(
+            "SELECT (SELECT count(*) FROM org_b.things) || ' ' || (SELECT count(*) FROM org_c.things)"
+        ),
+        "1 1"
+    );
     for line in [
         "tenant pool fill 2",
         "tenant create d",
@@ -114,7 +124,8 @@ fn a_platform_schema_with_every_special_character_works_everywhere() {
 #[test]
 fn other_names_of_the_platform_schema_migrate() {
     let long = "ü".repeat(31) + "$";
-    for name in ["$tenure$", "$$", "Upper Case", "dot.ted", "back\\slash\\", "''", "\"", "$1", long.as_str()] {
+    for name in ["$tenure$", "$$", "Upper Case", "dot.ted", "back\\slash\\", "''", "\"", "$1", long.as_str()]
+    {
         let project = with_platform(name);
         migrates(&project, name);
         run(&project, "tenant clone a b --data");

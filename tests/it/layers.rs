@@ -261,7 +261,9 @@ fn only_the_runner_of_approved_plans_runs_units() {
 fn programs_are_started_with_an_environment_of_their_own() {
     let creating: Vec<_> = repo_lints::files("src", "rs")
         .into_iter()
-        .filter(|(_, text)| text.split("#[cfg(test)]").next().is_some_and(|code| code.contains("Command::new(")))
+        .filter(|(_, text)| {
+            text.split("#[cfg(test)]").next().is_some_and(|code| code.contains("Command::new("))
+        })
         .map(|(file, _)| file)
         .collect();
     // The demo runs this program itself.

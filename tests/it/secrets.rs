@@ -37,7 +37,7 @@ fn everything_of_a_failure(project: &Project, sql: &str) -> String {
 impl Project {
     /// Replaces the pending step.
     fn next_migration_again(&self, sql: &str) {
-        let allow = if sql.contains("DO $x$") { "-- Allow: opaque-code because a test\n" } else { "" };
+        let allow = "-- Allow: opaque-code because a test\n".repeat(sql.matches("DO $x$").count());
         self.migration("1.0.4", "1.0.5", "next", &format!("-- Scope: tenant\n{allow}{sql}"));
     }
 }
@@ -45,12 +45,28 @@ impl Project {
 #[test]
 fn a_failure_contains_the_names_and_no_value_of_a_row() {
     for (text, sql, shown) in [
-        ("hunter2@example.com", "SELECT name::int FROM workspaces;", "invalid input syntax for type integer: \"…\""),
-        ("a\" hunter2 \"b", "SELECT name::int FROM workspaces;", "invalid input syntax for type integer: \"…\""),
-        ("99999999991234", "SELECT name::int FROM workspaces;", "value \"…\" is out of range for type integer"),
+        (
+            "hunter2@example.com",
+            "SELECT name::int FROM workspaces;",
+            "invalid input syntax for type integer: \"…\"",
+        ),
+        (
+            "a\" hunter2 \"b",
+            "SELECT name::int FROM workspaces;",
+            "invalid input syntax for type integer: \"…\"",
+        ),
+        (
+            "99999999991234",
+            "SELECT name::int FROM workspaces;",
+            "value \"…\" is out of range for type integer",
+        ),
         ("1990-02-31", "SELECT name::date FROM workspaces;", "date/time field value out of range: \"…\""),
         ("1990", "SELECT make_date(name::int, 13, 1) FROM workspaces;", "date field value out of range: …"),
-        ("{\"a\": hunter2}", "SELECT name::json FROM workspaces;", "invalid input syntax for type json (Token \"…\" is invalid.)"),
+        (
+            "{\"a\": hunter2}",
+            "SELECT name::json FROM workspaces;",
+            "invalid input syntax for type json (Token \"…\" is invalid.)",
+        ),
         ("hunter2 ' x", "SELECT name::tsquery FROM workspaces;", "syntax error in tsquery: \"…\""),
         (
             "hunter2) = (b",
@@ -108,7 +124,10 @@ fn values_are_masked_in_messages_of_a_translated_server_too() {
     if project.db.try_run(&format!("BEGIN; {translated}; COMMIT")).is_err() {
         return;
     }
-    let all = everything_of_a_failure(&project, "SET LOCAL lc_messages = 'de_DE.UTF-8';\nSELECT name::int FROM workspaces;");
+    let all = everything_of_a_failure(
+        &project,
+        "SET LOCAL lc_messages = 'de_DE.UTF-8';\nSELECT name::int FROM workspaces;",
+    );
     assert!(!all.contains("hunter2"), "{all}");
 }
 
@@ -120,29 +139,33 @@ fn names_made_from_rows_are_in_no_report_of_a_dry_run() {
     }
     let run = |sql: &str, more: &str| {
         project.next_migration_again(sql);
-        let mut command = project.command(format!("migrate up --branch local --report report.md {more}").split_whitespace());
+        let mut command = project
+            .command(format!("migrate up --branch local --report report.md {more}").split_whitespace());
         let output = Output::of(&command.env("DATABASE_URL", &project.db.url).finish());
         let report = std::fs::read_to_string(project.dir.path().join("report.md")).unwrap();
         (output, report)
     };
     let made = |statement: &str| {
         // Without the rows, as on the shadow, it does nothing.
-        format!("DO $x$ DECLARE a text := (SELECT max(name) FROM workspaces WHERE length(name) > 10); BEGIN IF a <> '' THEN EXECUTE format('{statement}', a); END IF; END $x$;\nALTER TABLE workspaces ADD COLUMN extra text;")
+        format!(
+            "DO $x$ DECLARE a text := (SELECT max(name) FROM workspaces WHERE length(name) > 10); BEGIN IF a <> '' THEN EXECUTE format('{statement}', a); END IF; END $x$;\n"
+        )
     };
-    for statement in [
+    let statements = [
         "CREATE TABLE %I (id int PRIMARY KEY)",
         "ALTER TABLE workspaces ADD COLUMN %I text",
         "ALTER TABLE workspaces ADD COLUMN extra2 text DEFAULT %L",
         "COMMENT ON TABLE workspaces IS %L",
         "CREATE FUNCTION %I(a int) RETURNS int LANGUAGE sql AS ''SELECT 1''",
-        "CREATE TYPE %I AS ENUM (''x'')",
-    ] {
-        for more in ["", "--format json"] {
-            let (output, report) = run(&made(statement), more);
-            assert_eq!(output.code, 0, "{statement}: {output}");
-            let all = format!("{}{}{report}", output.stdout, output.stderr);
-            assert!(!all.contains("hunter2") && all.contains("extra"), "{statement}: {all}");
-        }
+        "CREATE COLLATION %I FROM \"C\"",
+    ];
+    for more in ["", "--format json"] {
+        let sql: Vec<_> = statements.iter().map(|statement| made(statement)).collect();
+        let (output, report) =
+            run(&format!("{}ALTER TABLE workspaces ADD COLUMN extra text;", sql.concat()), more);
+        assert_eq!(output.code, 0, "{output}");
+        let all = format!("{}{}{report}", output.stdout, output.stderr);
+        assert!(!all.contains("hunter2") && all.contains("extra") && all.contains('…'), "{all}");
     }
     // Of a statement that fails in code, only the SQLSTATE is published.
     for sql in [
@@ -151,10 +174,14 @@ fn names_made_from_rows_are_in_no_report_of_a_dry_run() {
         "DO $x$ BEGIN RAISE EXCEPTION '%', (SELECT name FROM workspaces LIMIT 1) USING ERRCODE = 'TN001'; END $x$;",
         "SELECT name::int FROM workspaces;",
     ] {
-        let guarded = sql.replace("BEGIN ", "BEGIN IF NOT EXISTS (SELECT FROM workspaces WHERE length(name) > 10) THEN RETURN; END IF; ");
+        let guarded = sql.replace(
+            "BEGIN ",
+            "BEGIN IF NOT EXISTS (SELECT FROM workspaces WHERE length(name) > 10) THEN RETURN; END IF; ",
+        );
         let (output, report) = run(&guarded, "");
         assert_ne!(output.code, 0, "{sql}: {output}");
-        assert!(!report.contains("hunter2") && report.contains("SQLSTATE"), "{sql}: {report}");
+        assert!(!format!("{output}{report}").contains("hunter2"), "{sql}: {output} {report}");
+        assert!(report.contains("SQLSTATE"), "{report}");
     }
 }
 
@@ -197,7 +224,13 @@ fn the_private_server_gets_no_variable_of_this_process() {
     let project = Project::empty();
     project.file("migrations/.keep", "");
     project.run_env(CREDENTIALS, "dev start").passes();
-    let found = project.run_env(CREDENTIALS, "dev psql -- -AtXc SELECT/**/encode(pg_read_binary_file('/proc/self/environ'),'escape')").ok().stdout;
+    let found = project
+        .run_env(
+            CREDENTIALS,
+            "dev psql -- -AtXc SELECT/**/encode(pg_read_binary_file('/proc/self/environ'),'escape')",
+        )
+        .ok()
+        .stdout;
     let names: Vec<_> = found.split("\\000").filter_map(|line| Some(line.split_once('=')?.0)).collect();
     let allowed = ["PATH", "LD_LIBRARY_PATH", "LC_ALL"];
     let other: Vec<_> =
@@ -213,14 +246,23 @@ fn client_programs_get_no_credential_but_that_of_the_connection() {
     std::fs::create_dir(&folder).unwrap();
     for program in ["pg_dump", "pg_restore"] {
         let file = folder.join(program);
-        std::fs::write(&file, format!("#!/bin/sh\nenv >> {}/environment\nexec {real}/{program} \"$@\"\n", folder.display())).unwrap();
+        std::fs::write(
+            &file,
+            format!("#!/bin/sh\nenv >> {}/environment\nexec {real}/{program} \"$@\"\n", folder.display()),
+        )
+        .unwrap();
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
     }
     for program in ["initdb", "postgres", "pg_ctl", "psql"] {
         symlink(format!("{real}/{program}"), folder.join(program)).unwrap();
     }
     let folder = folder.display().to_string();
-    let environment: Vec<_> = CREDENTIALS.iter().copied().filter(|(name, _)| *name != "PGPASSFILE").chain([("TENURE_PG_BINDIR", folder.as_str())]).collect();
+    let environment: Vec<_> = CREDENTIALS
+        .iter()
+        .copied()
+        .filter(|(name, _)| *name != "PGPASSFILE")
+        .chain([("TENURE_PG_BINDIR", folder.as_str())])
+        .collect();
     project.run_env(&environment, "tenant export a --to a.tenure").passes();
     project.run_env(&environment, "tenant import a.tenure --as b").passes();
     let seen = std::fs::read_to_string(format!("{folder}/environment")).unwrap();
@@ -288,7 +330,9 @@ fn no_message_repeats_a_password_of_the_command_line() {
     ];
     for text in texts {
         for command in commands {
-            for format in ["human", "json"] {
+            // The odd text has the most forms.
+            let formats: &[&str] = if text.contains('|') { &["human", "json"] } else { &["json"] };
+            for format in formats {
                 let words = command.iter().map(|word| word.replace('@', text));
                 let output = Output::of(&project.command(words).env("TENURE_FORMAT", format).finish());
                 let said = format!("{}{}", output.stdout, output.stderr);
@@ -297,10 +341,20 @@ fn no_message_repeats_a_password_of_the_command_line() {
         }
         for column in ["slug", "name", "template", "set.x"] {
             let cell = text.replace('"', "\"\"");
-            let (header, line) = if column == "slug" { ("slug".to_owned(), format!("\"{cell}\"")) } else { (format!("slug,{column}"), format!("Q,\"{cell}\"")) };
-            for csv in [format!("{header}\n{line}\n"), format!("{line}\n{header}\n"), format!("{header}\n{line},x\n")] {
+            let (header, line) = if column == "slug" {
+                ("slug".to_owned(), format!("\"{cell}\""))
+            } else {
+                (format!("slug,{column}"), format!("Q,\"{cell}\""))
+            };
+            for csv in [
+                format!("{header}\n{line}\n"),
+                format!("{line}\n{header}\n"),
+                format!("{header}\n{line},x\n"),
+            ] {
                 project.file("list.csv", csv);
-                for format in ["human", "json"] {
+                for format in
+                    ["human", "json"].into_iter().filter(|format| *format == "human" || text.contains('|'))
+                {
                     let output = project.run(&format!("tenant create --from list.csv --format {format}"));
                     let said = format!("{}{}", output.stdout, output.stderr);
                     assert!(output.code != 0 && !said.contains("hunter"), "{column} {text}: {output}");
@@ -310,7 +364,10 @@ fn no_message_repeats_a_password_of_the_command_line() {
         let environment = [("TENURE_PROJECT", text), ("DATABASE_URL", "postgres://h/d")];
         for environment in [&environment[..1], &[("DATABASE_URL", text)]] {
             let output = project.run_env(environment, "status");
-            assert!(!format!("{}{}", output.stdout, output.stderr).contains("hunter"), "{environment:?}: {output}");
+            assert!(
+                !format!("{}{}", output.stdout, output.stderr).contains("hunter"),
+                "{environment:?}: {output}"
+            );
         }
     }
     for output in ["sarif", "github", "markdown"] {
@@ -375,8 +432,8 @@ fn links_that_leave_the_project_are_refused() {
         }
     }
     // The folder of migrations itself.
-    std::fs::rename(root.join("migrations"), folder.join("migrations")).unwrap();
-    let _refused = linked("migrations", &folder.join("migrations"), "verify");
+    std::fs::remove_dir_all(root.join("migrations")).unwrap();
+    let _refused = linked("migrations", folder, "verify");
 }
 
 #[test]
@@ -386,7 +443,10 @@ fn links_inside_of_the_project_and_files_of_the_operator_are_read() {
     std::fs::create_dir(root.join("shared")).unwrap();
     std::fs::rename(root.join("migrations"), root.join("shared/migrations")).unwrap();
     symlink("shared/migrations", root.join("migrations")).unwrap();
-    project.file("shared/template.sql", "CREATE TABLE linked (id int PRIMARY KEY, created_at date, updated_at date);");
+    project.file(
+        "shared/template.sql",
+        "CREATE TABLE linked (id int PRIMARY KEY, created_at date, updated_at date);",
+    );
     symlink("../../shared/template.sql", root.join("tenant_templates/default/900.sql")).unwrap();
     project.run("verify").passes();
     // A file outside of the project is the operator's choice.
@@ -430,9 +490,15 @@ fn the_texts_of_other_sessions_are_not_shown() {
     let secret = "/* hunter2 */";
     let mut session = Session::open(&project.db.url);
     session.run(&format!("BEGIN {secret}; LOCK TABLE org_a.workspaces {secret}"));
-    let all = everything_of_a_failure(&project, "SET LOCAL lock_timeout = '100ms';\nALTER TABLE workspaces ADD COLUMN note text;");
+    let all = everything_of_a_failure(
+        &project,
+        "SET LOCAL lock_timeout = '100ms';\nALTER TABLE workspaces ADD COLUMN note text;",
+    );
     let copied = Output::of(
-        &project.command(["branch", "create", "x", "--provider", "local"]).env("DATABASE_URL", &project.db.url).finish(),
+        &project
+            .command(["branch", "create", "x", "--provider", "local"])
+            .env("DATABASE_URL", &project.db.url)
+            .finish(),
     );
     assert!(!all.contains("hunter2") && !copied.to_string().contains("hunter2"), "{all} {copied}");
 }

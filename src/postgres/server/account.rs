@@ -83,7 +83,10 @@ mod tests {
     fn the_environment_of_the_server_is_empty() {
         let command = Account::find().unwrap().command("env");
         for (name, _) in command.get_envs() {
-            assert!(["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LC_ALL"].map(OsStr::new).contains(&name), "{name:?}");
+            assert!(
+                ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LC_ALL"].map(OsStr::new).contains(&name),
+                "{name:?}"
+            );
         }
     }
 
