@@ -328,8 +328,10 @@ fn no_message_repeats_a_password_of_the_command_line() {
         &["--@"],
         &["-@"],
     ];
-    for text in texts {
-        for command in commands {
+    for (number, text) in texts.into_iter().enumerate() {
+        // Every command with a usual text and with an odd one, some commands with all texts.
+        let is_whole = number == 0 || text.contains('|');
+        for command in commands.iter().step_by(if is_whole { 1 } else { 6 }) {
             // The odd text has the most forms.
             let formats: &[&str] = if text.contains('|') { &["human", "json"] } else { &["json"] };
             for format in formats {
