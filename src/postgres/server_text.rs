@@ -211,9 +211,8 @@ fn without_numbers(text: &str) -> String {
             ')' => in_modifier = false,
             _ => {}
         }
-        let starts =
-            letter.is_numeric() && !quoted && !in_modifier && !(last.is_alphanumeric() || last == '_');
-        if !starts {
+        let is_in_word = last.is_alphanumeric() || last == '_';
+        if !letter.is_numeric() || quoted || in_modifier || is_in_word {
             shown.push(letter);
             last = letter;
             continue;

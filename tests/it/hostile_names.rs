@@ -71,6 +71,7 @@ fn migrates(project: &Project, name: &str) {
 }
 
 fn copies(project: &Project) {
+    project.file("list.csv", "slug\nf\ng\n");
     run(project, "tenant clone a b --data");
     run(project, "tenant export a --to a.tenure");
     run(project, "tenant import a.tenure --as c");
@@ -91,6 +92,9 @@ fn copies(project: &Project) {
         "tenant undrop e",
         "tenant login e",
         "tenant grant e",
+        "tenant create --from list.csv",
+        "tenant drop f --confirm f",
+        "tenant drop --purge f --now --confirm f",
         "restore-point",
         "migrate repair",
         "tenant audit",
@@ -100,7 +104,13 @@ fn copies(project: &Project) {
 }
 
 fn compares(project: &Project) {
-    for line in ["drift", "verify --shadow", "template check --shadow", "template squash"] {
+    let sql = "-- Scope: tenant\nCREATE INDEX CONCURRENTLY notes ON things (note);";
+    if !crate::support::is_pooled() {
+        project.migration("1.0.1", "1.0.2", "index", sql);
+    }
+    for line in
+        ["migrate up --shadow", "drift", "verify --shadow", "template check --shadow", "template squash"]
+    {
         run(project, line);
     }
 }
