@@ -4,7 +4,7 @@
 //!
 //! - language, pure: [`error`], [`ident`], [`sql`], [`chain`], [`settings`], [`event`], [`output`], [`queries`], [`verify`],
 //!   [`template`]
-//! - machinery: [`postgres`], [`project`], [`executor`]
+//! - machinery: [`program`], [`postgres`], [`project`], [`executor`]
 //! - features: [`isolation`], [`branch`], [`restore_point`], [`doctor`], [`migrate`], [`tenant`], [`shadow`], [`drift`], [`dry_run`],
 //!   and [`cli`], which calls them
 
@@ -22,6 +22,7 @@ pub mod isolation;
 pub mod migrate;
 pub mod output;
 pub mod postgres;
+pub mod program;
 pub mod project;
 pub mod queries;
 pub mod restore_point;

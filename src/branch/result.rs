@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::ser::SerializeStruct;
 
 use crate::error::Failure;
+use crate::output::without_credentials;
 use crate::postgres::metadata::RunStatus;
 
 /// The result of `branch create`. It contains URLs with passwords, since the caller needs them to connect.
@@ -99,7 +100,7 @@ impl Serialize for BranchFailure {
         let mut out = serializer.serialize_struct("BranchFailure", 3)?;
         out.serialize_field("name", &self.name)?;
         out.serialize_field("code", self.failure.code.as_str())?;
-        out.serialize_field("message", &self.failure.message)?;
+        out.serialize_field("message", &without_credentials(&self.failure.message))?;
         out.end()
     }
 }

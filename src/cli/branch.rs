@@ -18,6 +18,7 @@ use crate::branch::{
 use crate::error::{Code, Failure};
 use crate::output::Text;
 use crate::postgres::{ConnectPolicy, DatabaseUrl};
+use crate::project;
 use crate::settings::{Age, Expiry, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -167,7 +168,7 @@ async fn create(context: &Context, args: &CreateBranchArgs) -> Result<u8, Failur
     }));
     let (guard, urls, made) = made.await?;
     mask(&urls);
-    context.ui.result(&made, |paint| branch::text::branch_created(&made, paint))?;
+    context.ui.revealing().result(&made, |paint| branch::text::branch_created(&made, paint))?;
     guard.keep();
     Ok(0)
 }
@@ -372,9 +373,12 @@ fn neon_context(project: Option<&Path>, here: &Path) -> Option<(String, String)>
     for folder in start.ancestors() {
         let path = folder.join(CONTEXT_FILE);
         if path.is_file() {
-            // An unreadable file is reported like one without a project.
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
-            return Some((path.display().to_string(), text));
+            // An unreadable file, or a link out of the folder, is reported like a file without a project.
+            let source = project::read_inside(folder, &path, CONTEXT_FILE);
+            return Some((
+                path.display().to_string(),
+                source.map_or_else(|_| String::new(), |source| source.text.clone()),
+            ));
         }
         if Some(folder) == home.as_deref() {
             break;

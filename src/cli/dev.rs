@@ -8,6 +8,7 @@ use super::{Context, database};
 use crate::error::{Code, Failure};
 use crate::output::Text;
 use crate::postgres::server::{DATABASE, Persistent, Started, Stopped};
+use crate::program::{self, Needs};
 use crate::project::Root;
 
 #[derive(Debug, Subcommand)]
@@ -84,9 +85,8 @@ async fn psql(context: &Context, args: &[String]) -> Result<u8, Failure> {
             .hint("install PostgreSQL's client programs, such as the package postgresql-client")
     })?;
     server.start().await?;
-    let mut command = std::process::Command::new(psql);
-    // PGHOSTADDR would override the host of the URL.
-    command.arg(server.url(DATABASE)).args(args).env_remove("PGHOSTADDR");
+    let mut command = program::command(psql, Needs::Terminal);
+    command.arg(server.url(DATABASE)).args(args);
     // psql replaces this process, so it owns the exit code and the terminal.
     let error = command.exec();
     Err(Failure::new(Code::Io, format!("starting psql: {error}")))

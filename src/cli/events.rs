@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,7 +21,8 @@ pub(super) struct Events {
 impl Events {
     /// Opens the file for appending.
     pub(super) fn open(progress: Progress, path: Option<&Path>) -> Result<Self, Failure> {
-        let open = |path: &Path| File::options().create(true).append(true).open(path);
+        // The events name tenants and contain server messages.
+        let open = |path: &Path| File::options().create(true).append(true).mode(0o600).open(path);
         let file = path.map(|path| open(path).map_err(|error| io(path, &error))).transpose()?;
         Ok(Self { progress, file })
     }

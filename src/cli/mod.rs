@@ -42,6 +42,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
+use tracing_subscriber::registry::LookupSpan;
 
 use self::args::{Cli, Global};
 use self::branch::BranchVerb;
@@ -59,6 +61,7 @@ use self::ui::Ui;
 use self::verify::VerifyArgs;
 use crate::error::{Code, Failure, Place};
 use crate::output::{self, Text};
+use crate::postgres::NOTICES;
 use crate::project::{Project, Root, STACK};
 
 /// The context of every command.
@@ -94,12 +97,23 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn program(arguments: Vec<OsString>) -> ExitCode {
+    ui::hide_credentials(given_texts(&arguments));
     let cli = match line::parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return report_parse_error(error, &arguments),
     };
     init_logging(cli.global.verbose);
     ExitCode::from(run(cli))
+}
+
+/// The words of the command line, and the values of the variables that it reads.
+fn given_texts(arguments: &[OsString]) -> impl Iterator<Item = String> {
+    let is_read = |name: &OsString| {
+        name.to_str().is_some_and(|name| name.starts_with("TENURE_") || name.starts_with("DATABASE_URL"))
+    };
+    let values = std::env::vars_os().filter(move |(name, _)| is_read(name)).map(|(_, value)| value);
+    let all = arguments.iter().skip(1).cloned().chain(values);
+    all.map(|text| text.to_string_lossy().into_owned()).collect::<Vec<_>>().into_iter()
 }
 
 /// Runs one command line; the demo runs several.
@@ -221,7 +235,7 @@ fn report_parse_error(error: clap::Error, arguments: &[OsString]) -> ExitCode {
     }
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
     let plain = error.render().to_string();
-    let message = mask_urls(&plain, &words);
+    let message = output::without_secrets(&output::without_credentials(&ui::without_given(&plain)));
     if line::wants_json(&words) {
         // The first paragraph describes the error; the rest is usage and advice.
         let first_paragraph =
@@ -240,21 +254,6 @@ fn report_parse_error(error: clap::Error, arguments: &[OsString]) -> ExitCode {
     ExitCode::from(Code::Usage.class().exit_code())
 }
 
-/// Removes URLs and passwords of the command line from the parser's message.
-fn mask_urls(message: &str, words: &[std::borrow::Cow<'_, str>]) -> String {
-    let given = words.iter().flat_map(|word| {
-        // clap quotes a flag's value without the flag.
-        let value = word.strip_prefix('-').and_then(|flag| flag.split_once('=')).map(|(_, value)| value);
-        std::iter::once(&**word).chain(value)
-    });
-    let message = given
-        .filter_map(|word| Some((word, word.split_once("://")?.0)))
-        .fold(message.to_owned(), |message, (word, scheme)| {
-            message.replace(word, &format!("{scheme}://***"))
-        });
-    output::without_secrets(&message)
-}
-
 /// `-vv` enables debug logs, `-vvv` trace logs, including those of the driver.
 fn init_logging(verbose: u8) {
     let level = match verbose {
@@ -267,7 +266,29 @@ fn init_logging(verbose: u8) {
         .with_ansi(false)
         .with_writer(|| ui::EscapedStderr)
         .log_internal_errors(false)
+        .event_format(WithoutNotices(format::Format::default()))
         .init();
+}
+
+/// The format of the log. It leaves out the server's notices, which may contain rows.
+struct WithoutNotices(format::Format);
+
+impl<S, N> FormatEvent<S, N> for WithoutNotices
+where
+    S: tracing::Subscriber + for<'s> LookupSpan<'s>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        writer: format::Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> std::fmt::Result {
+        if event.metadata().target() == NOTICES {
+            return Ok(());
+        }
+        self.0.format_event(context, writer, event)
+    }
 }
 
 /// A failure to read or write `path`.

@@ -106,7 +106,12 @@ fn copy(from: &Path, to: &Path, left_out: &dyn Fn(&Path) -> bool) -> Result<(), 
     for entry in std::fs::read_dir(from).map_err(|error| io(from, &error))? {
         let path = entry.map_err(|error| io(from, &error))?.path();
         let Some(name) = path.file_name().filter(|_| !left_out(&path)) else { continue };
-        if path.is_dir() {
+        if path.is_symlink() {
+            // The content of its target stays where it is.
+            let copied = std::fs::read_link(&path)
+                .and_then(|target| std::os::unix::fs::symlink(target, to.join(name)));
+            copied.map_err(|error| io(&path, &error))?;
+        } else if path.is_dir() {
             std::fs::create_dir_all(to.join(name)).map_err(|error| io(&path, &error))?;
             copy(&path, &to.join(name), left_out)?;
         } else {

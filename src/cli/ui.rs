@@ -1,7 +1,9 @@
 //! The terminal: results on stdout, notes and failures on stderr, colours and prompts. The only module that prints, and it
 //! prints only [`Text`], whose lines are escaped.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write as _};
+use std::sync::OnceLock;
 
 use console::Term;
 use serde::Serialize;
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 use super::args::{Color, Format, Global};
 use super::progress::{Progress, ProgressMode};
 use crate::error::{Code, Failure};
-use crate::output::{self, Paint, Text, escape};
+use crate::output::{self, GivenCredentials, Paint, Text, escape};
 use crate::verify::format;
 
 /// The output settings of this process.
@@ -21,6 +23,22 @@ pub(super) struct Ui {
     yes: bool,
     stdout: Paint,
     stderr: Paint,
+    /// Whether results may contain a password of the command line.
+    reveals: bool,
+}
+
+/// The credentials that no output repeats.
+static GIVEN: OnceLock<GivenCredentials> = OnceLock::new();
+
+/// Sets the words and values whose credentials no output repeats.
+pub(super) fn hide_credentials(words: impl IntoIterator<Item = String>) {
+    // A second command line of this process: the demo's steps contain none.
+    let _first = GIVEN.set(GivenCredentials::of(words));
+}
+
+/// The text without the credentials of the command line.
+pub(super) fn without_given(text: &str) -> Cow<'_, str> {
+    GIVEN.get().map_or(Cow::Borrowed(text), |given| given.mask(text))
 }
 
 /// How much is printed to stderr.
@@ -51,6 +69,7 @@ impl Ui {
             yes: global.yes,
             stdout: paint(stdout),
             stderr: paint(stderr),
+            reveals: false,
         }
     }
 
@@ -73,6 +92,12 @@ impl Ui {
         self.write_out(outcome, value, text).or_else(WriteError::ignore_closed_pipe)
     }
 
+    /// For a result with the URL of a branch, which may contain the password of the given URL.
+    pub(super) fn revealing(mut self) -> Self {
+        self.reveals = true;
+        self
+    }
+
     /// Like [`Ui::outcome`], for a result that must be read, such as a password: a closed pipe is an error too.
     pub(super) fn secret(
         self,
@@ -80,7 +105,7 @@ impl Ui {
         value: &impl Serialize,
         text: impl FnOnce(Paint) -> Text,
     ) -> Result<(), Failure> {
-        self.write_out(outcome, value, text).map_err(|write_error| write_error.0)
+        self.revealing().write_out(outcome, value, text).map_err(|write_error| write_error.0)
     }
 
     fn write_out(
@@ -89,10 +114,13 @@ impl Ui {
         value: &impl Serialize,
         text: impl FnOnce(Paint) -> Text,
     ) -> Result<(), WriteError> {
+        let write_out = |text: &Text| if self.reveals { write_raw(text) } else { write_out(text) };
         match (self.format, outcome) {
             (Format::Human, Outcome::Failed) => {
                 let text = text(self.stderr);
-                write_stderr(&text).map_err(WriteError::of("stderr"))
+                let shown =
+                    if self.reveals { Cow::Borrowed(text.as_str()) } else { without_given(text.as_str()) };
+                write_stderr(&shown).map_err(WriteError::of("stderr"))
             }
             (Format::Human, Outcome::Done) => write_out(&text(self.stdout)),
             (Format::Json, _) => {
@@ -132,7 +160,8 @@ impl Ui {
     /// the result.
     pub(super) fn mask(secrets: &[String]) {
         for secret in secrets {
-            print_error(&format::github_mask(secret));
+            // The runner must read the secret itself.
+            let _said = write_stderr(format::github_mask(secret).as_str());
         }
     }
 
@@ -254,28 +283,32 @@ pub(super) fn print_json(document: &Value) -> Result<(), Failure> {
 }
 
 fn write_out(text: &Text) -> Result<(), WriteError> {
-    write(std::io::stdout().lock(), text).map_err(WriteError::of("stdout"))
+    write(std::io::stdout().lock(), &without_given(text.as_str())).map_err(WriteError::of("stdout"))
+}
+
+fn write_raw(text: &Text) -> Result<(), WriteError> {
+    write(std::io::stdout().lock(), text.as_str()).map_err(WriteError::of("stdout"))
 }
 
 /// Writes to stderr, even with `--quiet`. Ignores write errors, so that the work continues.
 pub(super) fn print_error(text: &Text) {
-    let _said = write_stderr(text);
+    let _said = write_stderr(&without_given(text.as_str()));
 }
 
 /// Writes to stderr, without the empty lines at the end.
-fn write_stderr(text: &Text) -> std::io::Result<()> {
+fn write_stderr(text: &str) -> std::io::Result<()> {
     let mut to = std::io::stderr().lock();
-    writeln!(to, "{}", text.as_str().trim_end()).and_then(|()| to.flush())
+    writeln!(to, "{}", text.trim_end()).and_then(|()| to.flush())
 }
 
 /// Asks a question in the current line.
 fn prompt(question: &str) {
     let mut to = std::io::stderr().lock();
-    let _asked = write!(to, "{} ", escape(question)).and_then(|()| to.flush());
+    let _asked = write!(to, "{} ", without_given(&escape(question))).and_then(|()| to.flush());
 }
 
-fn write(mut to: impl std::io::Write, text: &Text) -> std::io::Result<()> {
-    to.write_all(text.as_str().as_bytes()).and_then(|()| to.flush())
+fn write(mut to: impl std::io::Write, text: &str) -> std::io::Result<()> {
+    to.write_all(text.as_bytes()).and_then(|()| to.flush())
 }
 
 /// Escapes the lines of another writer of this program, such as debug logs, before they reach stderr.
@@ -286,7 +319,8 @@ impl std::io::Write for EscapedStderr {
     /// Takes whole lines.
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let line = String::from_utf8_lossy(bytes);
-        write(std::io::stderr().lock(), &Text::of_line(line.strip_suffix('\n').unwrap_or(&line)))?;
+        let text = Text::of_line(line.strip_suffix('\n').unwrap_or(&line));
+        write(std::io::stderr().lock(), &without_given(text.as_str()))?;
         Ok(bytes.len())
     }
 

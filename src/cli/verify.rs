@@ -168,7 +168,11 @@ async fn check_migrations(
 
 /// Checks the given files: a migration as part of the chain, any other file on its own.
 async fn verify_files(context: &Context, args: &VerifyArgs) -> Outcome {
-    let source = |file: &PathBuf| project::read(&context.here.join(file), &file.display().to_string());
+    // Also a project with invalid settings has a folder.
+    let folder = Root::folder(context.global.project.as_deref(), &context.here).ok();
+    let source = |file: &PathBuf| {
+        project::read_given(folder.as_deref(), &context.here.join(file), &file.display().to_string())
+    };
     let schema = match args.base.iter().map(source).collect::<Result<Vec<_>, _>>() {
         Ok(schema) => schema,
         Err(failure) => return Outcome::failed(vec![failure], None),
@@ -248,7 +252,7 @@ async fn verify_files(context: &Context, args: &VerifyArgs) -> Outcome {
             seen: ShadowResult::default(),
         },
     };
-    let (review, failures) = Review::of_files(&standalone, &schema, &policy, &settings);
+    let (review, failures) = Review::of_files(folder.as_deref(), &standalone, &schema, &policy, &settings);
     outcome.review.add(review);
     outcome.review.lowered = lowered;
     outcome.failures.extend(failures);

@@ -1,13 +1,16 @@
 //! Compares the catalog before and after the run. Schemas with equal fingerprints share one snapshot, so with thousands of
 //! tenants, few schemas must be read completely.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ObjectChange;
+use super::known_names::KnownNames;
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
-use crate::postgres::catalog::{Change, Fingerprint, Fingerprints, Snapshots, Transaction, fingerprints};
+use crate::postgres::catalog::{
+    Change, Fingerprint, Fingerprints, SchemaSnapshot, Snapshots, Transaction, fingerprints,
+};
 use crate::shadow::is_own;
 use crate::sql::Scope;
 
@@ -38,8 +41,17 @@ impl CatalogDiff {
         Ok(Self { platform: platform.clone(), prints, snapshots })
     }
 
-    /// Reads the schemas again and returns the changes.
-    pub(super) async fn changes(&self, connection: &mut Connection) -> Result<Vec<ObjectChange>, Failure> {
+    /// The snapshots before the run.
+    pub(super) fn before(&self) -> impl Iterator<Item = &SchemaSnapshot> {
+        self.snapshots.all()
+    }
+
+    /// Reads the schemas again and returns the changes, without names that are not `known`.
+    pub(super) async fn changes(
+        &self,
+        connection: &mut Connection,
+        known: &KnownNames,
+    ) -> Result<Vec<ObjectChange>, Failure> {
         let schemas: Vec<SchemaName> = self.prints.keys().cloned().collect();
         let now = fingerprints(connection, &schemas).await?;
         let mut snapshots = Snapshots::new(Transaction::Own, is_own);
@@ -59,9 +71,11 @@ impl CatalogDiff {
                 continue;
             };
             let after = snapshots.of(connection, first, after).await?;
-            for change in Change::between(before, &after) {
-                let key = (scope, change.object.to_string(), change.line());
-                *counted.entry(key).or_default() += schemas.len();
+            let changes = Change::between(before, &after);
+            // Several changes may have the same text if their names are replaced.
+            let texts: BTreeSet<_> = changes.iter().map(|change| known.change(change)).collect();
+            for (object, change) in texts {
+                *counted.entry((scope, object, change)).or_default() += schemas.len();
             }
         }
         let summary = counted.into_iter();

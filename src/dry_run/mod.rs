@@ -3,6 +3,7 @@
 //! database.
 
 mod catalog_diff;
+mod known_names;
 mod measure;
 mod on_branch;
 mod release_queries;
@@ -18,10 +19,11 @@ use std::rc::Rc;
 use tokio_util::sync::CancellationToken;
 
 use self::catalog_diff::CatalogDiff;
+use self::known_names::KnownNames;
 use self::measure::Measure;
 use self::release_queries::ReleaseQueries;
 use crate::error::Failure;
-use crate::event::Sink;
+use crate::event::{Event, Sink};
 use crate::executor::SlowTenant;
 use crate::migrate::{self, ApprovedPlan, Migrated};
 use crate::postgres::Connection;
@@ -48,6 +50,25 @@ struct Seen {
     notes: Vec<String>,
 }
 
+/// Passes events on, without texts of the server that may contain rows: the log of a dry run may be public.
+struct Publishing<'s>(&'s mut dyn Sink);
+
+impl Sink for Publishing<'_> {
+    fn take(&mut self, event: &Event<'_>) {
+        match event {
+            Event::UnitDelayed { schema, migration, failure, pause } => {
+                let failure = &(*failure).clone().published();
+                self.0.take(&Event::UnitDelayed { schema, migration, failure, pause: *pause });
+            }
+            Event::UnitFailed { schema, migration, failure } => {
+                let failure = &(*failure).clone().published();
+                self.0.take(&Event::UnitFailed { schema, migration, failure });
+            }
+            other => self.0.take(other),
+        }
+    }
+}
+
 /// Migrates the branch behind `connection` and measures it.
 async fn run(
     connection: &mut Connection,
@@ -59,6 +80,8 @@ async fn run(
     let platform = project.settings.platform_schema();
     let tenants = plan.tenants(connection, &project.settings).await?;
     let before = CatalogDiff::take(connection, &platform, &tenants).await?;
+    let mut known = KnownNames::of(project, &tenants.iter().chain([&platform]).collect::<Vec<_>>(), release);
+    before.before().for_each(|snapshot| known.add_snapshot(snapshot));
     let mut release_queries = match release {
         Some(release) => {
             let tenant = tenants.first().unwrap_or(&platform);
@@ -69,14 +92,20 @@ async fn run(
     };
     let measure = Rc::new(Measure::new(platform.clone())?);
     plan.observe(Rc::<Measure>::clone(&measure));
-    let talk = (sink, &CancellationToken::new());
-    let mut migrated = migrate::run(connection, project, &plan, command, talk).await?;
-    let queries = match &mut release_queries {
+    let talk = (&mut Publishing(sink) as &mut dyn Sink, &CancellationToken::new());
+    let migrated = migrate::run(connection, project, &plan, command, talk).await;
+    let mut migrated = migrated.map_err(Failure::published)?;
+    for failed in &mut migrated.failures {
+        failed.failure = failed.failure.clone().published();
+    }
+    let mut queries = match &mut release_queries {
         Some(release_queries) => Some(release_queries.observe_after(connection).await?),
         None => None,
     };
-    let changes = before.changes(connection).await?;
-    let summary = measure.summary(SLOWEST);
+    let changes = before.changes(connection, &known).await?;
+    let mut summary = measure.summary(SLOWEST);
+    let broken = queries.as_mut().map(|queries| queries.broken.as_mut_slice()).unwrap_or_default();
+    known.publish(&mut summary.statements, broken);
     // The run's own durations include the measuring.
     if !migrated.slowest.is_empty() {
         migrated.slowest.clone_from(&summary.slowest);

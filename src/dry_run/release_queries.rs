@@ -27,6 +27,7 @@ impl<'a> ReleaseQueries<'a> {
         let schemas = Schemas { tenant, platform, shared };
         let mut before = observe(connection, release, schemas, None).await?;
         run_and_explain(connection, release, schemas, &mut before, None).await?;
+        before.withhold_text_of_code();
         let (tenant, platform, shared) = (tenant.clone(), platform.clone(), shared.clone());
         Ok(Self { release, tenant, platform, shared, before })
     }
@@ -39,6 +40,7 @@ impl<'a> ReleaseQueries<'a> {
         let schemas = Schemas { tenant: &self.tenant, platform: &self.platform, shared: &self.shared };
         let mut after = observe(connection, self.release, schemas, Some(&self.before)).await?;
         run_and_explain(connection, self.release, schemas, &mut after, Some(&self.before)).await?;
+        after.withhold_text_of_code();
         let broken = compare(self.release, &self.before, &after).into_iter().map(|broken| QueryBreak {
             query: broken.query.title(),
             kind: match broken.kind {

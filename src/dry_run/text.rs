@@ -163,9 +163,9 @@ pub fn dry_run_markdown(run: &DryRun) -> Text {
     text
 }
 
-/// The failure without row data from the server; the job's log contains it.
+/// The failure in one line. Its message is already that for public output.
 fn public_text(failure: &Failure) -> String {
-    let mut message = failure.public_message();
+    let mut message = failure.message.clone();
     if let Some(place) = &failure.place {
         let _written = write!(message, " at {place}");
     }

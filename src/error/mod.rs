@@ -28,8 +28,8 @@ pub struct Failure {
     pub sqlstate: Option<String>,
     /// The tenant or platform schema.
     pub schema: Option<String>,
-    /// The parts of the message that are, or may be, data from rows.
-    pub rows: Vec<String>,
+    /// The parts of the message that public output leaves out: texts of the server that may contain data from rows.
+    pub unpublished: Vec<String>,
 }
 
 /// The SQLSTATEs with which the server ends a session: it shuts down or starts up, or a timeout of the session expired
@@ -46,14 +46,22 @@ impl Failure {
             place: None,
             sqlstate: None,
             schema: None,
-            rows: Vec::new(),
+            unpublished: Vec::new(),
         }
     }
 
-    /// The message for public output: data from rows is replaced.
+    /// The message for public output, such as a comment on a pull request.
     pub fn public_message(&self) -> String {
-        let rows = self.rows.iter().filter(|row| !row.is_empty());
-        rows.fold(self.message.clone(), |message, row| message.replace(row.as_str(), "…"))
+        let left_out = self.unpublished.iter().filter(|text| !text.is_empty());
+        left_out.fold(self.message.clone(), |message, text| message.replace(text.as_str(), "…"))
+    }
+
+    /// The failure for public output. A hint may be of the server, too.
+    #[must_use]
+    pub fn published(self) -> Self {
+        let message = self.public_message();
+        let hint = if message == self.message { self.hint } else { None };
+        Self { message, hint, unpublished: Vec::new(), ..self }
     }
 
     /// With one next step.
@@ -95,10 +103,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_public_message_contains_no_row_data() {
+    fn the_public_message_leaves_texts_of_the_server_out() {
         let mut failure = Failure::new(Code::UnitFailed, "key (id)=(7) is there already");
         assert_eq!(failure.public_message(), "key (id)=(7) is there already");
-        failure.rows = vec![String::new(), "(id)=(7)".to_owned()];
+        failure.unpublished = vec![String::new(), "(id)=(7)".to_owned()];
         assert_eq!(failure.public_message(), "key … is there already");
     }
 

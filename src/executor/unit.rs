@@ -205,7 +205,7 @@ impl Unit<'_> {
     pub(super) fn interpret(&self, server_error: &ServerError, message: &SqlBatch) -> UnitOutcome {
         match server_error.sqlstate() {
             Some(error::NOT_AT_FROM) => {
-                let at = server_error.detail().and_then(|detail| Version::stored(detail).ok());
+                let at = server_error.detail().and_then(|detail| Version::stored(&detail).ok());
                 // A version outside of the chain was not set by another run.
                 let at = at.filter(|at| self.chain.position(at).is_some());
                 if at.as_ref().is_some_and(|at| at >= self.migration.to()) {

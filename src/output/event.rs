@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Text, failure_json};
+use super::{Text, failure_json, shown_value};
 use crate::event::Event;
 
 /// Converts an event to one line of JSON; `at_ms` is its time in milliseconds since 1970.
@@ -46,7 +46,7 @@ fn value(event: &Event<'_>, at_ms: u128) -> Value {
             "at_ms": at, "event": "hook-said", "slug": slug, "line": line,
         }),
         Event::TenantFailed { slug, failure } => json!({
-            "at_ms": at, "event": "tenant-failed", "slug": slug, "error": failure_json(failure),
+            "at_ms": at, "event": "tenant-failed", "slug": shown_value(slug), "error": failure_json(failure),
         }),
         Event::Ended => json!({ "at_ms": at, "event": "ended" }),
     }

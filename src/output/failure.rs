@@ -3,27 +3,23 @@
 use serde_json::{Map, Value, json};
 
 use super::{Diagnostic, Paint, Severity, Text, without_credentials};
-use crate::error::{Failure, Place};
+use crate::error::Failure;
 
 /// Formats a failure as a message with the source lines.
 pub fn failure(failure: &Failure, paint: Paint) -> Text {
-    let place = failure.place.as_ref().map(|place| match place {
-        Place::File(file) => Place::File(without_credentials(file)),
-        Place::Span(..) => place.clone(),
-    });
-    let (title, help) =
-        (without_credentials(&failure.message), failure.hint.as_deref().map(without_credentials));
     let state = failure.sqlstate.as_ref().map(|sqlstate| format!("SQLSTATE {sqlstate}"));
-    Diagnostic {
+    let text = Diagnostic {
         severity: Severity::Error,
         code: Some(failure.code.as_str()),
-        title: &title,
-        place: place.as_ref(),
+        title: &failure.message,
+        place: failure.place.as_ref(),
         label: "",
         notes: &state.iter().map(String::as_str).collect::<Vec<_>>(),
-        help: help.as_deref(),
+        help: failure.hint.as_deref(),
     }
-    .render(paint)
+    .render(paint);
+    // Also the source lines may contain a URL.
+    Text::of_escaped(without_credentials(text.as_str()))
 }
 
 /// The JSON object for `"error"`. Keys without a value are omitted.

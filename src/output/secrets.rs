@@ -12,14 +12,78 @@ pub fn without_secrets(text: &str) -> String {
     without_passwords(&without_urls(text, |_| true))
 }
 
-/// Masks URLs with a password: for messages that repeat user input, such as a file name.
+/// Masks passwords in URLs, connection strings and `user:password@host`: for messages that repeat user input, such as a file
+/// name.
 pub fn without_credentials(text: &str) -> String {
-    without_urls(text, |url| {
-        let user = url.rsplit_once('@').map(|(user, _)| user.trim_start_matches("://"));
-        let given = |value: &str| !value.is_empty() && !value.starts_with(MASK);
-        user.and_then(|user| user.split_once(':')).is_some_and(|(_, password)| given(password))
-            || url.split_once("password=").is_some_and(|(_, password)| given(password))
-    })
+    if !text.contains('@') && !text.to_ascii_lowercase().contains(WORD) && !text.contains("://") {
+        return text.to_owned();
+    }
+    let text = without_urls(text, has_password);
+    without_logins(&mask_passwords(&text, |word| word == Assigned::Equals))
+}
+
+/// Whether a URL, from its `://` on, contains a password: also percent-encoded, or as a parameter.
+pub(super) fn has_password(url: &str) -> bool {
+    let url = decoded(url);
+    let user = url.rsplit_once('@').map(|(user, _)| user.trim_start_matches("://"));
+    let given = |value: &str| !value.is_empty() && !value.starts_with(MASK);
+    user.and_then(|user| user.split_once(':')).is_some_and(|(_, password)| given(password))
+        || url.to_ascii_lowercase().split_once("password=").is_some_and(|(_, password)| given(password))
+}
+
+/// The text with percent-encoded characters decoded.
+pub(super) fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let code = after.get(..2).filter(|_| *first == b'%').and_then(|code| std::str::from_utf8(code).ok());
+        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Masks the password in `user:password@host`. All text before the last `@` of a word, or of a text in quotes, belongs to it.
+fn without_logins(text: &str) -> String {
+    let (mut shown, mut from) = (String::new(), 0);
+    while let Some(at) = text[from..].find('@').map(|at| last_at(text, from + at)) {
+        let is_host = text[at + 1..].starts_with(|sign: char| sign.is_alphanumeric() || "[/".contains(sign));
+        let start = from + login_start(&text[from..at], &text[at..]);
+        let login = &text[start..at];
+        let colon = login.find(':').filter(|_| is_host).filter(|colon| {
+            let password = &login[colon + 1..];
+            !password.is_empty() && !password.starts_with(MASK) && !password.starts_with("//")
+        });
+        if let Some(colon) = colon {
+            shown.push_str(&text[from..=start + colon]);
+            shown.push_str(MASK);
+        } else {
+            shown.push_str(&text[from..at]);
+        }
+        shown.push('@');
+        from = at + 1;
+    }
+    shown.push_str(&text[from..]);
+    shown
+}
+
+/// The last `@` of the word with the one at `first`.
+fn last_at(text: &str, first: usize) -> usize {
+    let word = text[first..].split(|sign: char| sign.is_whitespace() || "\"'`<>|".contains(sign)).next();
+    first + word.and_then(|word| word.rfind('@')).unwrap_or_default()
+}
+
+/// The start of the login at the end of `before`: the text since an open quote, else since a space.
+fn login_start(before: &str, after: &str) -> usize {
+    let line = before.rfind('\n').map_or(0, |at| at + 1);
+    let open = ['"', '\'', '`'].iter().filter_map(|quote| {
+        let is_open = before[line..].matches(*quote).count() % 2 == 1 && after.contains(*quote);
+        before.rfind(*quote).filter(|_| is_open).map(|at| at + 1)
+    });
+    let space = before.rfind(|sign: char| sign.is_whitespace() || "\"'`<>|".contains(sign));
+    open.min()
+        .unwrap_or_else(|| space.map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8)))
 }
 
 /// Masks URLs; `is_secret` gets the part that starts with `://`.
@@ -31,7 +95,7 @@ fn without_urls(text: &str, is_secret: impl Fn(&str) -> bool) -> String {
             before.trim_end_matches(|sign: char| sign.is_ascii_alphanumeric() || "+.-".contains(sign));
         let end = match scheme.chars().next_back().filter(|sign| "'\"`".contains(*sign)) {
             // A URL in quotes: spaces and brackets are part of it.
-            Some(quote) => after.find(quote).unwrap_or(after.len()),
+            Some(quote) => closing(after, quote),
             None => bare_url(after),
         };
         shown.push_str(before);
@@ -42,11 +106,27 @@ fn without_urls(text: &str, is_secret: impl Fn(&str) -> bool) -> String {
     shown
 }
 
+/// The position of the closing quote; doubled quotes and those after a backslash are part of the text.
+fn closing(text: &str, quote: char) -> usize {
+    let mut at = 0;
+    while let Some(end) = text[at..].find(quote).map(|end| at + end) {
+        if text[end + 1..].starts_with(quote) {
+            at = end + 2;
+        } else if text[..end].ends_with('\\') {
+            at = end + 1;
+        } else {
+            return end;
+        }
+    }
+    text.len()
+}
+
 /// The length of a URL without quotes. All text before an `@` is part of it.
 fn bare_url(text: &str) -> usize {
     let until =
         |of: &dyn Fn(char) -> bool, from: usize| text[from..].find(of).map_or(text.len(), |at| from + at);
-    let end = until(&|sign| sign.is_whitespace() || "'\"`<>|".contains(sign), 0);
+    // ESC begins the end of a coloured text.
+    let end = until(&|sign| sign.is_whitespace() || "'\"`<>|\u{1b}".contains(sign), 0);
     let space = until(&char::is_whitespace, end);
     match text[end..space].rfind('@') {
         Some(at) => until(&|sign| sign.is_whitespace() || "'\"`<>|".contains(sign), end + at),
@@ -54,12 +134,28 @@ fn bare_url(text: &str) -> usize {
     }
 }
 
+/// How a password follows the word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Assigned {
+    /// After `=`, as in a connection string.
+    Equals,
+    /// As a literal or after another operator, as in SQL and JSON.
+    Otherwise,
+}
+
 fn without_passwords(text: &str) -> String {
+    mask_passwords(text, |_| true)
+}
+
+fn mask_passwords(text: &str, is_masked: impl Fn(Assigned) -> bool) -> String {
     // Only ASCII letters change, so offsets stay valid.
     let (mut shown, mut from, lower) = (String::new(), 0, text.to_ascii_lowercase());
     while let Some(at) = lower[from..].find(WORD) {
         let after = from + at + WORD.len();
-        if let Some((start, end)) = value(&text[..from + at], &text[after..]) {
+        let assigned =
+            if blank(&text[after..]).starts_with('=') { Assigned::Equals } else { Assigned::Otherwise };
+        let found = value(&text[..from + at], &text[after..]).filter(|_| is_masked(assigned));
+        if let Some((start, end)) = found.filter(|(start, _)| !text[after + start..].starts_with(MASK)) {
             shown.push_str(&text[from..after + start]);
             shown.push_str(MASK);
             from = after + end;
@@ -239,11 +335,25 @@ mod tests {
     }
 
     #[test]
-    fn only_urls_with_a_password_are_credentials() {
+    fn only_passwords_are_credentials() {
         for (text, shown) in [
             ("/p/postgres://u:secret@h/x: not found", "/p/postgres://*** not found"),
             ("postgres://h/x?password=secret", "postgres://***"),
             ("postgres://u:***@h/x", "postgres://u:***@h/x"),
+            ("postgres://u%3Asecret@h/x", "postgres://***"),
+            ("postgres://h/x?sslmode=require&PASSWORD=secret", "postgres://***"),
+            ("postgres://h/x?pass%77ord=secret", "postgres://***"),
+            ("no file host=h password=secret user=u", "no file host=h password=*** user=u"),
+            ("no file host=h password = 'my secret' user=u", "no file host=h password = *** user=u"),
+            ("no file u:secret@h/x, nor 'u:my secret@h'", "no file u:***@h/x, nor 'u:***@h'"),
+            (
+                r#""postgres://u:my secret \" x@h" and 'postgres://u:''secret@h'"#,
+                r#""postgres://***" and 'postgres://***'"#,
+            ),
+            ("no file postgres:/u:secret@h/x", "no file postgres:***@h/x"),
+            ("u:sec@ret@h", "u:***@h"),
+            ("ask bob@example.com: a password is needed", "ask bob@example.com: a password is needed"),
+            ("migrations/a.sql:3:5: @ and password: none", "migrations/a.sql:3:5: @ and password: none"),
             (
                 "see https://example.org/a and postgres://u@h/x",
                 "see https://example.org/a and postgres://u@h/x",

@@ -3,8 +3,10 @@
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use super::Row;
+use super::server_text::ServerText;
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
+use crate::queries::QueryError;
 
 /// An error of one message, with the results before it.
 #[derive(Debug)]
@@ -63,9 +65,19 @@ impl ServerError {
         self.server().map(PgDatabaseError::code)
     }
 
+    /// The server's text, without values of rows. No other function here returns text of the server.
+    fn text(&self) -> Option<ServerText> {
+        self.server().map(ServerText::of)
+    }
+
     /// The server's detail, if it is not empty.
-    pub fn detail(&self) -> Option<&str> {
-        self.server().and_then(PgDatabaseError::detail).filter(|detail| !detail.is_empty())
+    pub fn detail(&self) -> Option<String> {
+        self.text()?.detail
+    }
+
+    /// Whether the server's detail contains `key`, a key that Tenure inserted: the detail itself is masked.
+    pub fn is_about_key(&self, key: &str) -> bool {
+        self.server().and_then(PgDatabaseError::detail).is_some_and(|detail| detail.contains(key))
     }
 
     /// The table in the server's error with its schema; for a foreign key, the referencing table.
@@ -83,18 +95,30 @@ impl ServerError {
         }
     }
 
-    /// SQLSTATE and message, if the error is about the statement itself, not about a lost connection, a server
-    /// that shuts down or lacks resources, or a lock of another session.
-    pub(super) fn statement_error(&self) -> Option<(Option<String>, String)> {
+    /// The error of the statement itself; `None` for a lost connection, a server that shuts down or lacks resources, or a lock
+    /// of another session.
+    pub(super) fn statement_error(&self) -> Option<QueryError> {
         let Some(server) = self.server() else {
             // An answer that the driver cannot decode fails in every program with this driver.
             let is_decoding = matches!(self.error, sqlx::Error::TypeNotFound { .. } | sqlx::Error::Decode(_));
-            return is_decoding.then(|| (None, self.error.to_string()));
+            return is_decoding.then(|| QueryError::new(None, self.error.to_string()));
         };
         let is_temporary = ["25P03", "25P04", "40", "53", "55P03", "57", "58", "XX"]
             .iter()
             .any(|class| server.code().starts_with(class));
-        (!is_temporary).then(|| (Some(server.code().to_owned()), server.message().to_owned()))
+        let text = ServerText::of(server);
+        (!is_temporary).then(|| QueryError {
+            from_code: text.from_code,
+            ..QueryError::new(Some(server.code().to_owned()), text.message)
+        })
+    }
+
+    /// The error of a statement that was only prepared: it read no row, so the values in the message are those of its own text.
+    pub(super) fn prepare_error(&self) -> Option<QueryError> {
+        let error = self.statement_error()?;
+        let message =
+            self.server().filter(|_| self.position().is_some()).map(|server| server.message().to_owned());
+        Some(QueryError { message: message.unwrap_or_else(|| error.message.clone()), ..error })
     }
 
     /// The failure of a statement on a tenant's schema.
@@ -169,16 +193,16 @@ impl ServerError {
             "25006" => (Code::StatementFailed, Some("this server is read-only: use the primary's address")),
             _ => (Code::StatementFailed, None),
         };
-        let detail = self.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-        let message = format!("{action}: {}{detail}", server.message());
-        let mut failure = Failure::new(code, message);
+        let text = ServerText::of(server);
+        let detail = text.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let mut failure = Failure::new(code, format!("{action}: {}{detail}", text.message));
         failure.sqlstate = Some(server.code().to_owned());
-        failure.rows.extend(self.detail().map(str::to_owned));
-        // The messages of these classes may contain values.
-        if ["22", "P0"].iter().any(|class| server.code().starts_with(class)) {
-            failure.rows.push(server.message().to_owned());
+        failure.unpublished.extend(text.detail);
+        // Code may build even names from rows.
+        if text.from_code {
+            failure.unpublished.push(text.message);
         }
-        failure.hint = hint.map(str::to_owned).or_else(|| server.hint().map(str::to_owned));
+        failure.hint = hint.map(str::to_owned).or(text.hint);
         failure
     }
 }

@@ -15,6 +15,7 @@ pub mod metadata;
 pub mod queries;
 mod restricted_role;
 pub mod server;
+mod server_text;
 mod tools;
 
 pub use backoff::Backoff;
@@ -24,3 +25,6 @@ pub use connection::{Connection, Connector, Row};
 pub use error::ServerError;
 pub use restricted_role::{Prepared, RestrictedRole, Superuser};
 pub use tools::{Archive, Section, dump, dump_archive};
+
+/// The target of the driver's log of the server's notices.
+pub const NOTICES: &str = "sqlx::postgres::notice";

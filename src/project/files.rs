@@ -1,8 +1,11 @@
 //! Finds and reads the files of a project. Each unreadable file is a separate failure, so that one run reports all.
+//!
+//! **Invariant:** no file is read that is not in the project: a pull request may contain symbolic links, and messages show the
+//! lines of a file.
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::workers::parallel_map;
@@ -34,10 +37,10 @@ pub(super) struct SqlFile {
 }
 
 impl SqlFile {
-    fn read(&self, folder: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
+    fn read(&self, root: &Path, folder: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
         match &self.failure {
             Some(failure) => Err(failure.clone().at(Place::File(format!("{shown}/{}", self.name)))),
-            None => read(&folder.join(&self.name), &format!("{shown}/{}", self.name)),
+            None => read_inside(root, &folder.join(&self.name), &format!("{shown}/{}", self.name)),
         }
     }
 }
@@ -51,7 +54,7 @@ pub(super) fn migration_files(root: &Path) -> Loaded<MigrationFile> {
                 .hint("run `tenure init` to create a project, or set its folder with -C"),
         );
     }
-    let names = match sql_files(&folder) {
+    let names = match check_inside(root, &folder, MIGRATIONS).and_then(|()| sql_files(&folder)) {
         Ok(names) if names.is_empty() => {
             let none =
                 Failure::new(Code::NoMigrations, format!("the {MIGRATIONS} folder contains no migration"));
@@ -63,7 +66,7 @@ pub(super) fn migration_files(root: &Path) -> Loaded<MigrationFile> {
         Err(failure) => return Loaded::failed(failure),
     };
     let mut failures = Vec::new();
-    let read = parallel_map(names.iter(), |file| file.read(&folder, MIGRATIONS).map(Content::of));
+    let read = parallel_map(names.iter(), |file| file.read(root, &folder, MIGRATIONS).map(Content::of));
     let found = names
         .into_iter()
         .zip(read)
@@ -87,7 +90,7 @@ pub(super) fn template_sources(root: &Path) -> Loaded<TemplateFiles> {
     if !folder.is_dir() {
         return loaded;
     }
-    let names = match entries(&folder) {
+    let names = match check_inside(root, &folder, TEMPLATES).and_then(|()| entries(&folder)) {
         Ok(names) => names,
         Err(failure) => return Loaded::failed(failure),
     };
@@ -102,10 +105,10 @@ pub(super) fn template_sources(root: &Path) -> Loaded<TemplateFiles> {
         let after = path.join(AFTER_CREATE);
         let folders = [(path, shown.clone()), (after, format!("{shown}/{AFTER_CREATE}"))];
         for (path, shown) in folders.iter().filter(|(path, _)| path.is_dir()) {
-            match sql_files(path) {
+            match check_inside(root, path, shown).and_then(|()| sql_files(path)) {
                 Ok(files) => {
                     for file in files {
-                        match file.read(path, shown) {
+                        match file.read(root, path, shown) {
                             Ok(source) => sources.push(source),
                             Err(failure) => loaded.failures.push(failure),
                         }
@@ -146,6 +149,64 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<String>, Failure> {
     }
     names.sort();
     Ok(names)
+}
+
+/// Refuses a path in the folder `root` that leads out of it. A symbolic link inside of `root` may not lead to a hidden file or
+/// folder either, such as `.env` or `.git`.
+pub(super) fn check_inside(root: &Path, path: &Path, shown: &str) -> Result<(), Failure> {
+    let real =
+        |path: &Path| path.canonicalize().map_err(|error| io(path, &error).at(Place::File(shown.to_owned())));
+    let (real_root, real) = (real(root)?, real(path)?);
+    let inside = real.strip_prefix(&real_root).ok();
+    let is_hidden =
+        |path: &Path| path.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
+    let path = without_dots(path);
+    let given = path.strip_prefix(without_dots(root)).ok().or_else(|| path.strip_prefix(&real_root).ok());
+    if inside.is_some_and(|inside| Some(inside) == given || !is_hidden(inside)) {
+        return Ok(());
+    }
+    let to = if inside.is_some() { "to a hidden file or folder" } else { "out of the project" };
+    Err(Failure::new(Code::Io, format!("{shown} is a symbolic link that leads {to}"))
+        .at(Place::File(shown.to_owned()))
+        .hint("replace the link with the file; links to other files of the project are allowed"))
+}
+
+/// The path without `.` and `..`, by its text alone.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+/// Reads a file in the folder `root`.
+pub fn read_inside(root: &Path, path: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
+    if path.is_symlink() {
+        check_inside(root, path, shown)?;
+    }
+    read(path, shown)
+}
+
+/// Reads a file of the command line. The operator may name any file, but a file of the project in `root` may come from a pull
+/// request.
+pub fn read_given(root: Option<&Path>, path: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
+    check_given(root, path, shown)?;
+    read(path, shown)
+}
+
+/// Refuses a path of the command line that is in the project, but leads out of it.
+pub(super) fn check_given(root: Option<&Path>, path: &Path, shown: &str) -> Result<(), Failure> {
+    let is_in = |root: &&Path| {
+        let path = without_dots(path);
+        let real = root.canonicalize();
+        path.starts_with(without_dots(root)) || real.is_ok_and(|real| path.starts_with(real))
+    };
+    root.filter(is_in).map_or(Ok(()), |root| check_inside(root, path, shown))
 }
 
 /// Reads a file of SQL or settings: UTF-8, with or without a BOM, up to `MAX_FILE_BYTES`.

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use files::Loaded;
-pub use files::read;
+pub use files::{read, read_given, read_inside};
 pub use policy::{Base, lowered, policy};
 pub use queries::{release, statements};
 pub use review::{EffectsByFile, Review};
@@ -77,8 +77,12 @@ impl Root {
     pub fn find(requested: Option<&Path>, here: &Path) -> Result<Self, Failure> {
         let path = Self::folder(requested, here)?;
         let file = path.join(SETTINGS_FILE);
-        let settings =
-            if file.exists() { Settings::read(&read(&file, SETTINGS_FILE)?)? } else { Settings::default() };
+        // A broken link is an error, not a project without settings.
+        let settings = if file.symlink_metadata().is_ok() {
+            Settings::read(&read_inside(&path, &file, SETTINGS_FILE)?)?
+        } else {
+            Settings::default()
+        };
         Ok(Self { path, settings, policy: None })
     }
 

@@ -2,16 +2,14 @@
 //! cannot lower them unseen.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 
 use super::{MIGRATIONS, Root, SETTINGS_FILE, read};
 use crate::error::{Code, Failure, Place, Source};
+use crate::program::{Needs, command};
 use crate::settings::{Contract, Settings};
 use crate::verify::{Lowered, Policy, Tool};
-
-/// Variables that may contain a secret, which git does not need.
-const SECRETS: &[&str] = &["DATABASE_URL", "NEON_API_KEY", "PGPASSWORD", "PGPASSFILE"];
 
 /// The settings of the base.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,11 +83,7 @@ impl Root {
     }
 
     fn git(&self, words: &[&str]) -> Result<Output, Failure> {
-        let mut command = Command::new("git");
-        for name in SECRETS {
-            command.env_remove(name);
-        }
-        command
+        command("git", Needs::User)
             .args(words)
             .current_dir(&self.path)
             .output()

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Project;
-use super::files::{entries, io, read};
+use super::files::{check_given, entries, io, read_given, read_inside};
 use crate::error::{Code, Failure, Place};
 use crate::queries::capture::ProjectStatements;
 use crate::queries::{self, Format, Release, Tenants};
@@ -14,22 +14,28 @@ const SQLX: &str = ".sqlx";
 /// Folders with third-party files, which are not searched.
 const FOREIGN: &[&str] = &["node_modules", "target"];
 
-/// Reads the queries in `paths`, files or folders relative to `here`. Folders are searched recursively. A path without a
+/// Reads the queries in `paths`, files or folders relative to `here`, of the project in `root`. Folders are searched recursively. A path without a
 /// query is an error.
-pub fn release<P: AsRef<Path>>(here: &Path, paths: &[P], tenants: Tenants<'_>) -> Result<Release, Failure> {
+pub fn release<P: AsRef<Path>>(
+    root: &Path,
+    here: &Path,
+    paths: &[P],
+    tenants: Tenants<'_>,
+) -> Result<Release, Failure> {
     let mut release = Release::default();
     for path in paths {
         let (path, shown) = (here.join(path), path.as_ref().to_string_lossy().replace('\\', "/"));
         let (before, skipped) = (release.total(), release.skipped.len());
         if path.is_dir() {
-            folder(&mut release, &path, shown.trim_end_matches('/'), tenants)?;
+            check_given(Some(root), &path, &shown)?;
+            folder(&mut release, (&path, &path), shown.trim_end_matches('/'), tenants)?;
         } else {
             // A missing file is reported before an unknown extension.
             std::fs::metadata(&path).map_err(|error| io(&path, &error).at(Place::File(shown.clone())))?;
             let Some(format) = Format::of(&shown) else {
                 return Err(none(&shown, "its name does not end in .sql, .json or .csv"));
             };
-            queries::read(&mut release, &read(&path, &shown)?, format, tenants)?;
+            queries::read(&mut release, &read_given(Some(root), &path, &shown)?, format, tenants)?;
         }
         if release.total() == before {
             let first = release.skipped.get(skipped);
@@ -49,7 +55,7 @@ impl Project {
         let platform = self.settings.platform_schema();
         let tenants =
             Tenants { prefix: self.settings.tenants.schema_prefix.as_str(), platform: platform.as_str() };
-        release(here, paths, tenants).map(Some)
+        release(&self.root, here, paths, tenants).map(Some)
     }
 }
 
@@ -72,18 +78,23 @@ fn none(shown: &str, why: &str) -> Failure {
 }
 
 /// Reads the `.sql` files and sqlx's files of a folder. Exports must be given as files, since a folder may contain other
-/// CSV files.
-fn folder(release: &mut Release, path: &Path, shown: &str, tenants: Tenants<'_>) -> Result<(), Failure> {
+/// CSV files. A link must not lead out of the folder `given`.
+fn folder(
+    release: &mut Release,
+    (given, path): (&Path, &Path),
+    shown: &str,
+    tenants: Tenants<'_>,
+) -> Result<(), Failure> {
     for name in entries(path)? {
         let (inner, shown) = (path.join(&name), format!("{shown}/{name}"));
         let kind = std::fs::symlink_metadata(&inner).map_err(|error| io(&inner, &error))?;
         // Links to folders are not followed: they may form a cycle.
         if kind.is_dir() {
             if (name == SQLX || !name.starts_with('.')) && !FOREIGN.contains(&name.as_str()) {
-                folder(release, &inner, &shown, tenants)?;
+                folder(release, (given, &inner), &shown, tenants)?;
             }
         } else if let Some(format) = format_in_folder(&name).filter(|_| inner.is_file()) {
-            queries::read(release, &read(&inner, &shown)?, format, tenants)?;
+            queries::read(release, &read_inside(given, &inner, &shown)?, format, tenants)?;
         }
     }
     Ok(())

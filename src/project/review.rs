@@ -2,7 +2,7 @@
 //! Files are verified in parallel.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::policy::{lowered, policy};
 use super::schema_replay::{ReplayedFile, SchemaReplay, Target};
 use super::workers::parallel_map;
-use super::{Project, read};
+use super::{Project, read_given};
 use crate::chain::{Migration, ScopeLines};
 use crate::error::{Code, Failure, Place, Source};
 use crate::settings::Settings;
@@ -63,6 +63,7 @@ impl Review {
     /// Verifies files outside the project's folders, each separately, on the schema that `base` creates; without a base the
     /// schema is unknown. `files` are paths with their names for output. Failures of unreadable files are returned too.
     pub fn of_files(
+        root: Option<&Path>,
         files: &[(PathBuf, String)],
         base: &[Arc<Source>],
         policy: &Policy,
@@ -73,7 +74,7 @@ impl Review {
             Err(failure) => return (Self::empty(), vec![failure]),
         };
         let tried = parallel_map(files.iter(), |(path, shown)| {
-            review_file(read(path, shown)?, &before, policy, settings)
+            review_file(read_given(root, path, shown)?, &before, policy, settings)
         });
         let (mut judged, mut failures) = (Vec::new(), Vec::new());
         for file in tried {

@@ -239,7 +239,7 @@ mod tests {
 
     fn refused() -> PrepareResult {
         let message = "column \"a\" does not exist".to_owned();
-        PrepareResult::Failed(QueryError { sqlstate: Some("42703".to_owned()), message, at: None })
+        PrepareResult::Failed(QueryError::new(Some("42703".to_owned()), message))
     }
 
     #[test]

@@ -102,6 +102,15 @@ pub struct QueryError {
     pub message: String,
     /// The byte offset of the error in the query's text.
     pub at: Option<usize>,
+    /// Whether code of the database raised it or was running, so that its message may contain data from rows.
+    pub from_code: bool,
+}
+
+impl QueryError {
+    /// An error with an unknown position.
+    pub fn new(sqlstate: Option<String>, message: String) -> Self {
+        Self { sqlstate, message, at: None, from_code: false }
+    }
 }
 
 impl std::fmt::Display for QueryError {
@@ -178,6 +187,25 @@ impl Observation {
             Some((&query.place, why))
         });
         skipped.chain(seen).map(|(place, why)| Unchecked { place: place.clone(), why }).collect()
+    }
+
+    /// Replaces the messages of errors from code of the database, which may contain data from rows.
+    pub fn withhold_text_of_code(&mut self) {
+        for seen in &mut self.seen {
+            let errors = match seen {
+                PrepareResult::Failed(error) => [Some(error), None],
+                PrepareResult::Prepared(Prepared { trial, plan, .. }) => [
+                    trial.as_mut().and_then(|trial| match trial {
+                        Trial::Failed(error) => Some(error),
+                        Trial::Ran(_) | Trial::Inconclusive(_) => None,
+                    }),
+                    plan.as_mut().and_then(|plan| plan.as_mut().err()),
+                ],
+            };
+            for error in errors.into_iter().flatten().filter(|error| error.from_code) {
+                "a function or a trigger failed".clone_into(&mut error.message);
+            }
+        }
     }
 
     /// The indexes of the queries that can be prepared in this search path.

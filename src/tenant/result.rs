@@ -7,6 +7,7 @@ use super::Password;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, SchemaName};
+use crate::output::{shown_value, without_credentials};
 use crate::postgres::metadata::{ListedTenant, RunStatus, Tenant};
 
 /// The result of `tenant create`.
@@ -75,9 +76,9 @@ pub struct FailedTenant {
 impl Serialize for FailedTenant {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("FailedTenant", 3)?;
-        out.serialize_field("slug", &self.slug)?;
+        out.serialize_field("slug", &shown_value(&self.slug))?;
         out.serialize_field("code", self.failure.code.as_str())?;
-        out.serialize_field("message", &self.failure.message)?;
+        out.serialize_field("message", &without_credentials(&self.failure.message))?;
         out.end()
     }
 }

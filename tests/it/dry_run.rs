@@ -382,10 +382,8 @@ fn reports_contain_no_row_data() {
         ));
         let (_, document, stderr) = fixture.json("--report report.md");
         let (failed, report) = (&document["failures"][0], fixture.report());
-        assert!(
-            failed["message"].as_str().is_some_and(|it| it.contains("alice") || it.contains("w1")),
-            "{document:#} {stderr}"
-        );
+        assert!(failed["message"].as_str().is_some_and(|it| it.contains('…')), "{document:#} {stderr}");
+        assert!(!document.to_string().contains("alice"), "{document:#}");
         assert!(!report.contains("alice") && !report.contains("w1"), "{report}");
         assert!(report.contains("SQLSTATE") && report.contains("1.0.5"), "{report}");
     }

@@ -24,6 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "executor",
             "project",
             "postgres",
+            "program",
             "template",
             "verify",
             "queries",
@@ -64,6 +65,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "executor",
             "project",
             "postgres",
+            "program",
             "template",
             "output",
             "event",
@@ -87,7 +89,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("executor", &["postgres", "event", "settings", "chain", "sql", "ident", "error"]),
     ("project", &["template", "verify", "queries", "settings", "chain", "sql", "error"]),
-    ("postgres", &["verify", "queries", "settings", "chain", "sql", "ident", "error"]),
+    ("postgres", &["program", "verify", "queries", "settings", "chain", "sql", "ident", "error"]),
+    ("program", &[]),
     ("template", &["verify", "output", "chain", "sql", "ident", "error"]),
     ("verify", &["queries", "output", "chain", "sql", "error"]),
     ("queries", &["output", "sql", "ident", "error"]),
@@ -252,6 +255,19 @@ fn only_the_runner_of_approved_plans_runs_units() {
     let path = Regex::new(&format!(r"\bexecutor::(\{{[^}}]*\b)?{module}\b")).unwrap();
     let naming = repo_lints::files("src", "rs").into_iter().filter(|(_, text)| path.is_match(text));
     assert_eq!(naming.map(|(file, _)| file).collect::<Vec<_>>(), [runner], "executor::{module}");
+}
+
+#[test]
+fn programs_are_started_with_an_environment_of_their_own() {
+    let creating: Vec<_> = repo_lints::files("src", "rs")
+        .into_iter()
+        .filter(|(_, text)| {
+            text.split("#[cfg(test)]").next().is_some_and(|code| code.contains("Command::new("))
+        })
+        .map(|(file, _)| file)
+        .collect();
+    // The demo runs this program itself.
+    assert_eq!(creating, ["src/cli/demo.rs", "src/program.rs"], "use program::command");
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn an_invalid_index_that_a_failure_left_is_removed_by_the_next_run() {
       = note: allowed because names have been unique since 0.9
 
     1 file, 2 statements: 1 allowed
-    error[unit-failed]: v1.0.4_to_v1.0.5_next.sql on org_b: could not create unique index "workspace_names" (Key (name)=(twice) is duplicated.)
+    error[unit-failed]: v1.0.4_to_v1.0.5_next.sql on org_b: could not create unique index "workspace_names" (Key (name)=(…) is duplicated.)
      --> migrations/v1.0.4_to_v1.0.5_next.sql:5:1
       |
     5 | CREATE UNIQUE INDEX CONCURRENTLY workspace_names ON workspaces (name);

@@ -112,7 +112,7 @@ fn schema(name: &str) -> SchemaName {
 
 fn read(folder: &Path, paths: &[&str]) -> Release {
     let tenants = Tenants { prefix: "org_", platform: "platform" };
-    tenure::project::release(folder, paths, tenants).unwrap()
+    tenure::project::release(folder, folder, paths, tenants).unwrap()
 }
 
 const QUERIES: &str = "\
@@ -348,7 +348,7 @@ fn a_folder_is_read_with_its_sub_folders_and_an_empty_one_is_refused() {
         ("none/notes.txt", "does not end in .sql, .json or .csv"),
         ("gone.sql", "gone.sql"),
     ] {
-        let failure = tenure::project::release(dir.path(), &[path], tenants).unwrap_err();
+        let failure = tenure::project::release(dir.path(), dir.path(), &[path], tenants).unwrap_err();
         assert!(failure.message.contains(says), "{path}: {failure}");
     }
 }

@@ -17,7 +17,7 @@ fn counting() -> (OwnServer, Project) {
 
 fn read_back(dir: &TempDir, file: &str) -> Vec<(String, Option<u64>)> {
     let tenants = Tenants { prefix: "org_", platform: "datalinx_platform" };
-    let release = tenure::project::release(dir.path(), &[file], tenants).unwrap();
+    let release = tenure::project::release(dir.path(), dir.path(), &[file], tenants).unwrap();
     assert!(release.skipped.is_empty(), "{:?}", release.skipped);
     release.queries.iter().map(|query| (query.text.clone(), query.calls)).collect()
 }

@@ -22,11 +22,12 @@ impl SqlBatch {
         };
         if schema.as_str() != "public" {
             let create = format!(
-                "DO $tenure$ BEGIN IF to_regnamespace({}) IS NULL THEN CREATE SCHEMA {}; END IF; END $tenure$",
+                "BEGIN IF pg_catalog.to_regnamespace({}) IS NULL THEN CREATE SCHEMA {}; END IF; END",
                 literal(&schema.quoted()),
                 schema.quoted(),
             );
-            self.push_for_statement(&create, script, statement);
+            // A name may contain any dollar quote.
+            self.push_for_statement(&format!("DO {}", literal(&create)), script, statement);
         }
         let save = format!(
             "SELECT pg_catalog.set_config('{SAVED_PATH}', pg_catalog.current_setting('search_path'), true)"

@@ -107,6 +107,30 @@ impl Change {
         matches!(&self.what, What::Changed { property, .. } if property.is_access())
     }
 
+    /// The change with other texts: `name` replaces each name, `value` each value of a property.
+    #[must_use]
+    pub fn with_text(&self, name: impl Fn(&str) -> String, value: impl Fn(&str) -> String) -> Self {
+        let names = |names: &[String]| names.iter().map(|column| name(column)).collect();
+        let values = |properties: &Properties| properties.map(&value);
+        let optional = |text: &Option<String>| text.as_deref().map(&value);
+        let what = match &self.what {
+            What::Added { properties, overloads } => {
+                What::Added { properties: values(properties), overloads: *overloads }
+            }
+            What::Removed { properties } => What::Removed { properties: values(properties) },
+            What::Changed { property, from, to, now } => What::Changed {
+                property: *property,
+                from: optional(from),
+                to: optional(to),
+                now: values(now),
+            },
+            What::Reordered { from, to } => What::Reordered { from: names(from), to: names(to) },
+        };
+        let object = ObjectKey { kind: self.object.kind, name: name(&self.object.name) };
+        let part = self.part.as_ref().map(|part| PartKey { kind: part.kind, name: name(&part.name) });
+        Self { object, part, what }
+    }
+
     fn of(object: &ObjectKey, part: Option<&PartKey>, what: What) -> Self {
         Self { object: object.clone(), part: part.cloned(), what }
     }

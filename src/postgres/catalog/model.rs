@@ -197,6 +197,10 @@ impl Properties {
         self.0.iter().map(|(property, value)| (*property, value.as_str()))
     }
 
+    pub(super) fn map(&self, value: impl Fn(&str) -> String) -> Self {
+        Self(self.0.iter().map(|(property, text)| (*property, value(text))).collect())
+    }
+
     pub(super) fn set(&mut self, property: Property, value: String) {
         self.0.insert(property, value);
     }

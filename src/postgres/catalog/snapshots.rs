@@ -28,6 +28,11 @@ impl Snapshots {
         self.taken.entry(print.clone()).or_insert_with(|| Rc::clone(snapshot));
     }
 
+    /// All snapshots.
+    pub fn all(&self) -> impl Iterator<Item = &SchemaSnapshot> {
+        self.taken.values().map(Rc::as_ref)
+    }
+
     /// The snapshot with that fingerprint, if it was taken.
     pub fn get(&self, print: &Fingerprint) -> Option<&SchemaSnapshot> {
         self.taken.get(print).map(Rc::as_ref)

@@ -1,14 +1,16 @@
 //! Installs and upgrades Tenure's own tables in the platform schema. refinery runs the migrations through an adapter on our
 //! connection, in one transaction under a transaction-level advisory lock, so concurrent first runs install them once.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
+
+use sqlx::postgres::PgDatabaseError;
 
 use super::adapter::Adapter;
 
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::batch::BEGIN;
+use crate::postgres::server_text::ServerText;
 use crate::postgres::{Connection, Row};
 use crate::settings::LockTimeout;
 
@@ -150,12 +152,14 @@ fn explain(error: &refinery::Error, doing: &str, platform: &SchemaName) -> Failu
     }
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
     while let Some(error) = cause {
-        if let Some(sqlx::Error::Database(server)) = error.downcast_ref::<sqlx::Error>() {
+        let server = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+        if let Some(server) = server.and_then(|error| error.try_downcast_ref::<PgDatabaseError>()) {
+            let message = ServerText::of(server).message;
             let mut failure =
-                Failure::new(Code::StatementFailed, format!("{doing} in {platform}: {}", server.message()));
-            failure.sqlstate = server.code().map(Cow::into_owned);
-            return failure.hint(match server.code().as_deref() {
-                Some("55P03") => {
+                Failure::new(Code::StatementFailed, format!("{doing} in {platform}: {message}"));
+            failure.sqlstate = Some(server.code().to_owned());
+            return failure.hint(match server.code() {
+                "55P03" => {
                     "a session holds one of these tables, as a long unit does; try again when it is done, or raise the lock timeout"
                 }
                 _ => "Tenure needs these names for itself: see docs/operations.md, \"In the database\"",

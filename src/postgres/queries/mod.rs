@@ -190,6 +190,5 @@ fn failure(server_error: &ServerError) -> Failure {
 /// The error of the server or the driver about a query; `None` if the connection failed.
 fn refusal(query: &Query, rendered: &Rendered, server_error: &ServerError) -> Option<QueryError> {
     let at = server_error.position().and_then(|position| rendered.origin(position, &[&query.text]));
-    let (sqlstate, message) = server_error.statement_error()?;
-    Some(QueryError { sqlstate, message, at: at.map(|(_, offset)| offset) })
+    Some(QueryError { at: at.map(|(_, offset)| offset), ..server_error.prepare_error()? })
 }

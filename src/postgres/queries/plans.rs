@@ -4,7 +4,7 @@
 use super::{Observer, QUERY_SAVEPOINT, failure};
 use crate::error::Failure;
 use crate::postgres::Row;
-use crate::queries::{Observation, Plan, PrepareResult, Prepared, QueryError, SearchPath};
+use crate::queries::{Observation, Plan, PrepareResult, Prepared, SearchPath};
 
 const SETTINGS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan; \
     SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '10s'; ";
@@ -62,14 +62,14 @@ impl Observer<'_> {
             }
         }
         let Some(server_error) = server_error else { return Ok(Some(indexes.len())) };
-        let (sqlstate, message) = server_error.statement_error().ok_or_else(|| failure(&server_error))?;
+        let error = server_error.statement_error().ok_or_else(|| failure(&server_error))?;
         // A rollback does not deallocate prepared statements.
         self.attempt(&format!("ROLLBACK TO SAVEPOINT {QUERY_SAVEPOINT}; DEALLOCATE ALL")).await?;
-        if indexes.len() > 1 && sqlstate.as_deref() == Some(SYNTAX) {
+        if indexes.len() > 1 && error.sqlstate.as_deref() == Some(SYNTAX) {
             return Ok(None);
         }
         if let Some(prepared) = indexes.get(explained).and_then(|index| now.prepared_mut(*index)) {
-            prepared.plan = Some(Err(QueryError { sqlstate, message, at: None }));
+            prepared.plan = Some(Err(error));
         }
         Ok(Some(explained + 1))
     }

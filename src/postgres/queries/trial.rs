@@ -120,8 +120,8 @@ impl Observer<'_> {
 
 /// The result for the query, if the error is about the query.
 fn trial(server_error: &ServerError) -> Option<Trial> {
-    if let Some((sqlstate, message)) = server_error.statement_error() {
-        return Some(Trial::Failed(QueryError { sqlstate, message, at: None }));
+    if let Some(error) = server_error.statement_error() {
+        return Some(Trial::Failed(error));
     }
     let unclear = match server_error.sqlstate()? {
         "57014" => "it ran for longer than 5 s",

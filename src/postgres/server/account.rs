@@ -7,22 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::server_failure;
 use crate::error::Failure;
-
-/// Variables that change how PostgreSQL's programs work.
-const PROGRAM_VARIABLES: &[&str] =
-    &["PGDATA", "PGPORT", "PGHOST", "PGOPTIONS", "PGTZ", "PGDATESTYLE", "PGCLIENTENCODING", "LANGUAGE"];
-
-/// Credentials. The server's functions can read its environment, so the server does not inherit them.
-const SECRETS: &[&str] = &[
-    "DATABASE_URL",
-    "GH_TOKEN",
-    "GITHUB_TOKEN",
-    "NEON_API_KEY",
-    "PGPASSFILE",
-    "PGPASSWORD",
-    "PGSERVICE",
-    "PGSERVICEFILE",
-];
+use crate::program::{self, Needs};
 
 /// The account of the server and that of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,15 +39,13 @@ impl Account {
         self.uid != self.own_uid
     }
 
-    /// A command that runs as the account, in `/`, with the locale C and an empty standard input.
+    /// A command that runs as the account, in `/`, with the locale C and an empty standard input. Its environment contains
+    /// nothing else of this process: the server's functions can read the server's environment.
     pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
+        let mut command = program::command(program, Needs::Nothing);
         if self.switches_user() {
             // `Command::uid` also drops the supplementary groups of root.
             command.uid(self.uid).gid(self.gid);
-        }
-        for name in PROGRAM_VARIABLES.iter().chain(SECRETS) {
-            command.env_remove(name);
         }
         command.env("LC_ALL", "C").current_dir("/").stdin(Stdio::null());
         command
@@ -72,7 +55,7 @@ impl Account {
 /// The number that `id` prints: the standard library has no safe `getuid`.
 fn id(arguments: &[&str]) -> Result<u32, Failure> {
     let action = format!("reading the user id (id {})", arguments.join(" "));
-    let output = Command::new("id")
+    let output = program::command("id", Needs::Nothing)
         .args(arguments)
         .stdin(Stdio::null())
         .output()
@@ -97,11 +80,13 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_removed_from_the_environment() {
+    fn the_environment_of_the_server_is_empty() {
         let command = Account::find().unwrap().command("env");
-        for name in ["NEON_API_KEY", "DATABASE_URL", "GITHUB_TOKEN", "PGPASSWORD"] {
-            let removed = command.get_envs().any(|(key, value)| key == name && value.is_none());
-            assert!(removed, "{name}");
+        for (name, _) in command.get_envs() {
+            assert!(
+                ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LC_ALL"].map(OsStr::new).contains(&name),
+                "{name:?}"
+            );
         }
     }
 

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::Environment;
 use crate::error::{Code, Failure};
+use crate::program::{self, Needs};
 
 /// The oldest supported major version.
 const OLDEST_MAJOR: u32 = 14;
@@ -97,7 +98,7 @@ impl Binaries {
         let folders = folders(Path::new("/"), environment).into_iter().chain(path_folders(environment));
         let programs = folders.map(|folder| folder.join(name)).filter(|program| program.is_file());
         let with_major = programs.filter_map(|program| {
-            let major = parse_major(&first_line(Command::new(&program).arg("--version"))?)?;
+            let major = parse_major(&first_line(program_of(&program).arg("--version"))?)?;
             Some((major, program))
         });
         // The first of several with the same version.
@@ -163,7 +164,7 @@ fn path_folders(environment: &Environment) -> impl Iterator<Item = PathBuf> {
 fn pg_config_bindir(environment: &Environment) -> Option<PathBuf> {
     let program =
         path_folders(environment).map(|folder| folder.join("pg_config")).find(|file| file.is_file())?;
-    let bindir = first_line(Command::new(program).arg("--bindir"))?;
+    let bindir = first_line(program_of(&program).arg("--bindir"))?;
     Some(PathBuf::from(bindir)).filter(|folder| folder.is_absolute())
 }
 
@@ -185,7 +186,7 @@ fn major_of(folder: &Path) -> Option<u32> {
     if !REQUIRED_PROGRAMS.iter().all(|program| folder.join(program).is_file()) {
         return None;
     }
-    parse_major(&first_line(Command::new(folder.join("postgres")).arg("--version"))?)
+    parse_major(&first_line(program_of(&folder.join("postgres")).arg("--version"))?)
 }
 
 /// Parses `postgres (PostgreSQL) 15.18 (Debian …)` or `… 18beta1`.
@@ -193,6 +194,10 @@ fn parse_major(line: &str) -> Option<u32> {
     let (_, version) = line.split_once("(PostgreSQL) ")?;
     let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
     version[..end].parse().ok()
+}
+
+fn program_of(path: &Path) -> Command {
+    program::command(path, Needs::Nothing)
 }
 
 fn first_line(command: &mut Command) -> Option<String> {

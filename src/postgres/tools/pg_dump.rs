@@ -1,11 +1,12 @@
 //! Dumps a schema with `pg_dump`.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::postgres::DatabaseUrl;
 use crate::postgres::server::{Binaries, Environment};
+use crate::program::{self, Needs};
 use crate::sql::without_server_options;
 
 /// The definitions in `schema` as SQL, without rows and without server-specific options. `major` is the
@@ -16,20 +17,18 @@ pub fn dump(
     major: u32,
     environment: &Environment,
 ) -> Result<String, Failure> {
-    let program = Binaries::client(environment, "pg_dump", major).ok_or_else(|| {
+    let path = Binaries::client(environment, "pg_dump", major).ok_or_else(|| {
         Failure::new(Code::NoServerBinaries, format!("pg_dump of PostgreSQL {major} was not found"))
             .hint("install PostgreSQL's client programs, such as the package postgresql-client")
     })?;
     let failure = |error: String| Failure::new(Code::StatementFailed, format!("running pg_dump: {error}"));
     let (url, password) = url.for_libpq();
-    let mut command = Command::new(program);
+    let mut command = program::command(path, Needs::Connection);
     command
         .args(["--schema-only", "--no-owner", "--no-password", "--lock-wait-timeout=10s"])
         .arg(format!("--schema={}", schema.quoted()))
         .arg(format!("--dbname={url}"))
-        .stdin(Stdio::null())
-        // Overrides the host of the URL.
-        .env_remove("PGHOSTADDR");
+        .stdin(Stdio::null());
     if let Some(password) = password {
         // Other users of the machine can read arguments.
         command.env("PGPASSWORD", password);

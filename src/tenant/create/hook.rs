@@ -13,6 +13,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Code, Failure};
+use crate::program::{self, Needs};
 use crate::settings::Tenants;
 
 /// The time between SIGTERM and SIGKILL.
@@ -115,7 +116,7 @@ impl Hook {
         } else {
             self.program.clone().into()
         };
-        Command::new(program)
+        Command::from(program::command(program, Needs::Hook))
             .args(&self.arguments)
             .current_dir(&self.folder)
             .stdin(Stdio::piped())

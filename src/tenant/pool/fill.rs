@@ -182,8 +182,7 @@ impl Maker<'_> {
         let mut failure = explain(&server_error, &message, &place.schema);
         // The slot is taken, or after a lost answer this run's own row exists.
         if server_error.sqlstate() == Some("23505") && message.place(&server_error).is_none() {
-            if place.attempts > 1 && server_error.detail().is_some_and(|detail| detail.contains(&place.name))
-            {
+            if place.attempts > 1 && server_error.is_about_key(&place.name) {
                 return self.finish(connection, &place, shared).await;
             }
             let mut shared = shared.borrow_mut();

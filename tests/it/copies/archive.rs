@@ -162,7 +162,7 @@ fn an_older_export_that_cannot_be_brought_along_is_taken_back() {
 }
 
 #[test]
-fn import_names_rows_with_missing_references() {
+fn import_names_the_table_of_missing_references() {
     let project = Project::with_tenants(&["alpha"]);
     project.db.run(
         "INSERT INTO datalinx_platform.users (id, email) VALUES ('11111111-1111-4111-8111-111111111111', 'a@example.org'); \
@@ -173,7 +173,7 @@ fn import_names_rows_with_missing_references() {
     let (exit, document) = other.json(&format!("tenant import {file}"));
     assert_eq!((exit, &document["error"]["sqlstate"]), (1, &"23503".into()), "{document}");
     let message = document["error"]["message"].as_str().unwrap();
-    for word in ["pipeline_jobs", "(created_by)=(11111111-1111-4111-8111-111111111111)", "\"users\""] {
+    for word in ["pipeline_jobs", "(created_by)=(…)", "\"users\""] {
         assert!(message.contains(word), "{word} in {message}");
     }
     assert!(state(&other).is_empty());

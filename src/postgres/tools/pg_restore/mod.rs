@@ -18,6 +18,7 @@ use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::postgres::server::{Binaries, Environment};
 use crate::postgres::{Connection, ServerError};
+use crate::program::{self, Needs};
 use crate::sql::without_server_options;
 
 /// The interval at which a program is polled and an interruption is checked.
@@ -36,14 +37,13 @@ pub async fn dump_archive(
     is_stopped: impl Fn() -> bool,
 ) -> Result<(), Failure> {
     let (url, password) = connection.url().for_libpq();
-    let mut command = Command::new(program(environment, "pg_dump", major)?);
+    let path = client(environment, "pg_dump", major)?;
+    let mut command = Command::from(program::command(path, Needs::Connection));
     command
         .args(["--format=custom", "--encoding=UTF8", "--strict-names", "--no-password"])
         .arg("--lock-wait-timeout=10s")
         .arg(format!("--schema={}", schema.quoted()))
         .arg(format!("--dbname={url}"))
-        // Overrides the host of the URL.
-        .env_remove("PGHOSTADDR")
         .stdout(Stdio::from(output.try_clone().map_err(|error| io_failure(&error))?));
     if let Some(password) = password {
         command.env("PGPASSWORD", password);
@@ -81,7 +81,7 @@ pub struct Archive {
 impl Archive {
     /// An archive for a server of version `major`.
     pub fn new(file: File, major: u32, environment: &Environment) -> Result<Self, Failure> {
-        Ok(Self { file, program: program(environment, "pg_restore", major)? })
+        Ok(Self { file, program: client(environment, "pg_restore", major)? })
     }
 
     /// Runs the definitions of a section in the open transaction.
@@ -135,7 +135,7 @@ impl Archive {
     }
 
     fn start(&self, section: &str) -> Result<(Running, ChildStdout), Failure> {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::from(program::command(&self.program, Needs::User));
         command
             .arg(format!("--section={section}"))
             .args(["--no-owner", "--no-tablespaces", "--no-security-labels", "--file=-"])
@@ -232,7 +232,7 @@ impl Running {
     }
 }
 
-fn program(environment: &Environment, name: &str, major: u32) -> Result<PathBuf, Failure> {
+fn client(environment: &Environment, name: &str, major: u32) -> Result<PathBuf, Failure> {
     Binaries::compatible_client(environment, name, major).ok_or_else(|| {
         Failure::new(Code::NoClientPrograms, format!("{name} of PostgreSQL {major} or newer was not found"))
             .hint("install PostgreSQL's client programs, such as the package postgresql-client")
