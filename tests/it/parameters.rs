@@ -104,7 +104,7 @@ fn server_errors_point_to_the_parameters_place() {
     ----- stdout -----
 
     ----- stderr -----
-    error[unit-failed]: creating org_acme: invalid input syntax for type integer: "many"
+    error[unit-failed]: creating org_acme: invalid input syntax for type integer: "…"
      --> tenant_templates/default/900_account.sql:5:93
       |
     5 | CREATE TABLE {owner_table} (name text, plan text NOT NULL DEFAULT {plan}, seats int DEFAULT {seats});
