@@ -88,7 +88,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &["executor", "project", "postgres", "verify", "output", "settings", "sql", "ident", "error"],
     ),
     ("executor", &["postgres", "event", "settings", "chain", "sql", "ident", "error"]),
-    ("project", &["template", "verify", "queries", "settings", "chain", "sql", "error"]),
+    ("project", &["program", "template", "verify", "queries", "settings", "chain", "sql", "error"]),
     ("postgres", &["program", "verify", "queries", "settings", "chain", "sql", "ident", "error"]),
     ("program", &[]),
     ("template", &["verify", "output", "chain", "sql", "ident", "error"]),
