@@ -41,7 +41,8 @@ pub(super) async fn create(
     server: (u32, &Environment),
 ) -> References {
     let mut references = References::new();
-    let made = create_on_private_server(project, keys, server_objects, server, &mut references).await;
+    let made =
+        Box::pin(create_on_private_server(project, keys, server_objects, server, &mut references)).await;
     let why = made.map_or_else(|failure| failure.message, |()| "it could not be created".to_owned());
     for key in keys {
         references.entry(key.clone()).or_insert_with(|| Err(why.clone()));

@@ -101,7 +101,7 @@ codes! {
     ShadowNotEmpty "shadow-not-empty" Refused "The database given as a shadow contains objects that Tenure did not create."
     ShadowInUse "shadow-in-use" Refused "Another run is using the database given as a shadow."
     ShadowRole "shadow-role" Refused "The role of the given shadow has more rights than a shadow may use, and no other role could be created."
-    NotObserved "not-observed" Refused "A statement does not run on a throwaway database, since its effects may leave the database."
+    LeavesDatabase "leaves-database" Refused "A statement does not run on a throwaway database, since its effects may leave the database."
     TemplateDiffers "template-differs" Refused "The new version of a template does not create the same tenant as the old one."
     FindingDenied "finding-denied" Refused "Verification denies a statement."
     NoStatistics "no-statistics" Refused "The server has no query statistics: `pg_stat_statements` is not installed or not loaded."

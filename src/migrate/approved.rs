@@ -12,7 +12,7 @@ use crate::chain::{Migration, Reach, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Silent, Sink};
 use crate::executor::{Allowed, Request, RetryPolicy, StatementObserver};
-use crate::ident::{SchemaName, Slug};
+use crate::ident::{Identifier, SchemaName, Slug};
 use crate::postgres::metadata::state;
 use crate::postgres::{Connection, RestrictedRole, extensions};
 use crate::project::{EffectsByFile, LEAVES_DATABASE, Project, Review, accepts_not_observed};
@@ -103,7 +103,7 @@ pub fn omit_on_throwaway_database(
     role: Option<&RestrictedRole>,
 ) -> Result<(), Failure> {
     for (script, statement) in project.omitted_on_throwaway(to)? {
-        let role = role.ok_or_else(|| Failure::new(Code::NotObserved, LEAVES_DATABASE))?;
+        let role = role.ok_or_else(|| Failure::new(Code::LeavesDatabase, LEAVES_DATABASE))?;
         role.accept(&script.source.file, statement.range.start, LEAVES_DATABASE);
     }
     Ok(())
@@ -246,7 +246,7 @@ impl ApprovedPlan {
         let pending = self.pending(project);
         let statements = pending.iter().flat_map(|migration| &migration.statements);
         let created: Vec<&str> = statements.filter_map(|(statement, _)| statement.created_schema()).collect();
-        let shared = project.settings.tenants.search_path.iter().map(|schema| schema.as_str());
+        let shared = project.settings.tenants.search_path.iter().map(Identifier::as_str);
         let shared: Vec<&str> = shared.filter(|schema| !created.contains(schema)).collect();
         if shared.is_empty() {
             return Ok(Vec::new());

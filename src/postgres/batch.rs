@@ -43,15 +43,21 @@ pub struct Run {
 pub struct SqlBatch {
     rendered: Rendered,
     sources: Vec<Arc<Source>>,
-    /// For each statement, in order, its place in a file, if it is from one.
-    statements: Vec<Option<(usize, Range<usize>)>>,
-    /// For each statement, where its text ends: in bytes and in characters.
-    ends: Vec<(usize, usize)>,
+    statements: Vec<SentStatement>,
     /// For each COMMIT: its index among the statements, and the file whose statements it ends.
     commits: Vec<(usize, usize)>,
     limit: Limit,
     /// The schema for new extensions, after a search path was set.
     extensions: Option<Identifier>,
+}
+
+/// A statement of a batch.
+#[derive(Debug, Clone)]
+struct SentStatement {
+    /// Its file and bytes there, if it is from one.
+    place: Option<(usize, Range<usize>)>,
+    /// Where its text ends: in bytes and in characters.
+    end: (usize, usize),
 }
 
 /// A row of the history.
@@ -144,8 +150,8 @@ impl SqlBatch {
 
     /// Records the statement whose text was just added.
     fn end_statement(&mut self, place: Option<(usize, Range<usize>)>) {
-        self.statements.push(place);
-        self.ends.push((self.rendered.sql.len(), self.rendered.chars()));
+        let end = (self.rendered.sql.len(), self.rendered.chars());
+        self.statements.push(SentStatement { place, end });
     }
 
     /// Adds one query of Tenure between the statements of files.
@@ -204,25 +210,28 @@ impl SqlBatch {
     pub fn append(&mut self, other: &Self) {
         let before = self.sources.len();
         let (bytes, chars) = (self.rendered.sql.len(), self.rendered.chars());
-        self.ends.extend(other.ends.iter().map(|end| (end.0 + bytes, end.1 + chars)));
         self.rendered.append(&other.rendered, before);
         self.limit = self.limit.max(other.limit);
         self.sources.extend(other.sources.iter().map(Arc::clone));
         let (statements, commits) = (self.statements.len(), &other.commits);
         self.commits.extend(commits.iter().map(|(at, file)| (at + statements, file + before)));
         let shifted = |place: &(usize, Range<usize>)| (place.0 + before, place.1.clone());
-        self.statements.extend(other.statements.iter().map(|place| place.as_ref().map(shifted)));
+        self.statements.extend(other.statements.iter().map(|statement| SentStatement {
+            place: statement.place.as_ref().map(shifted),
+            end: (statement.end.0 + bytes, statement.end.1 + chars),
+        }));
     }
 
     /// Whether a statement is Tenure's own, not a file's.
     pub fn is_own(&self, statement: usize) -> bool {
-        self.statements.get(statement).is_some_and(Option::is_none)
+        self.statements.get(statement).is_some_and(|statement| statement.place.is_none())
     }
 
     /// The statements in order: for each its text, the characters before it, and its file with its start, if it is from one.
     pub(super) fn parts(&self) -> impl Iterator<Item = (&str, usize, Option<(&str, usize)>)> {
-        let starts = std::iter::once(&(0, 0)).chain(&self.ends);
-        starts.zip(&self.ends).zip(&self.statements).map(|((start, end), place)| {
+        let ends = self.statements.iter().map(|statement| statement.end);
+        let starts = std::iter::once((0, 0)).chain(ends);
+        starts.zip(&self.statements).map(|(start, SentStatement { place, end })| {
             let place = place.as_ref().map(|(file, range)| (self.sources[*file].file.as_str(), range.start));
             (&self.rendered.sql[start.0..end.0], start.1, place)
         })
@@ -258,7 +267,7 @@ impl SqlBatch {
             let source = &self.sources[file];
             return Some(Place::at(source, offset..offset + word_length(&source.text[offset..])));
         }
-        if let Some((file, range)) = self.statements.get(server_error.completed)? {
+        if let Some((file, range)) = &self.statements.get(server_error.completed)?.place {
             return Some(Place::at(&self.sources[*file], range.clone()));
         }
         let (_, file) = self.commits.iter().find(|(commit, _)| *commit == server_error.completed)?;

@@ -161,8 +161,10 @@ impl Connection {
     /// Sends a batch and waits for its answer, at most for the sum of its statement timeouts. Only rows of
     /// Tenure's own statements are kept.
     pub async fn send(&mut self, message: &SqlBatch) -> Result<Vec<Vec<Row>>, ServerError> {
-        let Some(limit) = message.answer_timeout() else { return self.send_or_roll_back(message).await };
-        if let Ok(answer) = tokio::time::timeout(limit, self.send_or_roll_back(message)).await {
+        let Some(limit) = message.answer_timeout() else {
+            return Box::pin(self.send_or_roll_back(message)).await;
+        };
+        if let Ok(answer) = tokio::time::timeout(limit, Box::pin(self.send_or_roll_back(message))).await {
             return answer;
         }
         self.is_lost = true;

@@ -52,7 +52,7 @@ impl Project {
 }
 
 fn not_run(script: &Script, statement: &Statement) -> Failure {
-    Failure::new(Code::NotObserved, LEAVES_DATABASE)
+    Failure::new(Code::LeavesDatabase, LEAVES_DATABASE)
         .hint("do it outside the migration, with psql's \\copy or a script; or accept it with an Allow line")
         .at(script.place(statement))
 }

@@ -242,7 +242,7 @@ impl Step {
 
     fn failed(&self, migration: &Migration, observed: &mut Vec<ObservedEffect>) {
         let is_refused = |failure: &Failure| {
-            failure.code == Code::NotObserved || failure.sqlstate.as_deref() == Some("42501")
+            failure.code == Code::LeavesDatabase || failure.sqlstate.as_deref() == Some("42501")
         };
         let rule = match &self.failure {
             Some(failure) if is_refused(failure) => RuleId::NotObserved,

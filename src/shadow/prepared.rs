@@ -8,7 +8,7 @@ use crate::error::Failure;
 use crate::ident::{Identifier, SchemaName};
 use crate::postgres::batch::{BEGIN, SessionState, SqlBatch};
 use crate::postgres::server::ROLE;
-use crate::postgres::{Connection, Prepared};
+use crate::postgres::{Connection, Prepared, RestrictedRole};
 use crate::project::Project;
 use crate::sql::{Script, Statement, SuperuserStatement, is_org_schema, roles_created_by_code};
 
@@ -77,7 +77,7 @@ pub(super) async fn create_roles(
     session: &Connection,
     superuser: &mut Connection,
 ) -> Result<(), Failure> {
-    let Some(member) = session.restricted_role().map(|role| role.name()) else { return Ok(()) };
+    let Some(member) = session.restricted_role().map(RestrictedRole::name) else { return Ok(()) };
     let by_statement: BTreeSet<String> = statements(project)
         .filter(|(_, statement)| statement.verb().starts_with("CREATE "))
         .filter_map(|(script, statement)| match SuperuserStatement::of(script.text(statement), &[]) {

@@ -21,16 +21,24 @@ use crate::queries::Release;
 use crate::sql::Scope;
 use crate::tenant::{After, NewTenant};
 
-/// Whether the tables have sample rows.
+/// How many steps may run without sample rows because these violate an assumption. Each needs another database, on which the
+/// steps before it run again.
+const MAX_WITHOUT_ROWS: usize = 8;
+
+/// The steps whose tables have no sample rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Samples {
-    With,
-    Without,
+enum WithoutRows {
+    /// None.
+    None,
+    /// The first one.
+    First,
+    /// All.
+    All,
 }
 
 /// Runs the chain up to `steps` on a database from `shadow`, then observes these steps. Ends with the first step that fails. A
-/// step that fails on the sample rows runs again, with the steps after it, on another database without rows: the sample rows may
-/// violate an assumption that real rows meet.
+/// step that fails on the sample rows runs again on another database without rows, and the steps after it with rows: the sample
+/// rows may violate an assumption that real rows meet.
 ///
 /// With `release`, each of its queries is prepared and run before the first step and after each.
 pub(super) async fn watch(
@@ -39,21 +47,26 @@ pub(super) async fn watch(
     release: Option<&Release>,
     shadow: impl AsyncFn() -> Result<Shadow, Failure>,
 ) -> Result<Vec<Step>, Failure> {
-    let mut all =
-        Box::pin(run_and_close(shadow().await?, (project, release), steps.clone(), Samples::With)).await?;
-    let Some(last) = all.pop_if(|step| step.failure.as_ref().is_some_and(may_be_the_rows)) else {
-        return Ok(all);
-    };
-    let rest = run_and_close(shadow().await?, (project, release), last.index..steps.end, Samples::Without);
-    let rest = Box::pin(rest).await?;
-    let mut rest = rest.into_iter();
-    if let Some(mut first) = rest.next() {
-        if first.failure.is_none() {
-            first.failed_on_rows = last.failure;
+    let mut all: Vec<Step> = Vec::new();
+    let (mut next, mut without_rows, mut failed_on_rows) = (steps.start, WithoutRows::None, None);
+    for databases in 1.. {
+        let run = run_and_close(shadow().await?, (project, release), next..steps.end, without_rows);
+        let mut observed = Box::pin(run).await?;
+        if let Some(first) = observed.first_mut().filter(|first| first.failure.is_none()) {
+            first.failed_on_rows = failed_on_rows.take();
         }
-        all.push(first);
+        let is_first = observed.len() == 1 && without_rows != WithoutRows::None;
+        all.append(&mut observed);
+        let failed = all.pop_if(|last| {
+            !is_first
+                && without_rows != WithoutRows::All
+                && last.failure.as_ref().is_some_and(may_be_the_rows)
+        });
+        let Some(failed) = failed else { break };
+        next = failed.index;
+        failed_on_rows = failed.failure;
+        without_rows = if databases > MAX_WITHOUT_ROWS { WithoutRows::All } else { WithoutRows::First };
     }
-    all.extend(rest);
     Ok(all)
 }
 
@@ -70,9 +83,9 @@ async fn run_and_close(
     mut shadow: Shadow,
     what: (&Project, Option<&Release>),
     steps: Range<usize>,
-    samples: Samples,
+    without_rows: WithoutRows,
 ) -> Result<Vec<Step>, Failure> {
-    let seen = run_steps(shadow.connections(), what, steps, samples).await;
+    let seen = Box::pin(run_steps(shadow.connections(), what, steps, without_rows)).await;
     let closed = shadow.close().await;
     let mut seen = seen?;
     // The observations stay valid if the cleanup fails.
@@ -87,12 +100,12 @@ async fn run_steps(
     (connection, observer_conn): (&mut Connection, Option<&mut Connection>),
     (project, release): (&Project, Option<&Release>),
     steps: Range<usize>,
-    samples: Samples,
+    without_rows: WithoutRows,
 ) -> Result<Vec<Step>, Failure> {
     let mut shadow = ShadowRun {
         connection,
         project,
-        samples,
+        has_rows: without_rows == WithoutRows::None,
         observer_conn,
         tenants: Vec::new(),
         control_tenant: None,
@@ -138,6 +151,7 @@ async fn run_steps(
         if has_failed {
             break;
         }
+        shadow.has_rows |= without_rows == WithoutRows::First;
     }
     if let Some(last) = all.last_mut().filter(|last| last.failure.is_none()) {
         last.new_tenant = shadow.new_tenants(project.chain.migrations()[last.index].to()).await?;
@@ -149,7 +163,8 @@ async fn run_steps(
 pub(super) struct ShadowRun<'a> {
     pub(super) connection: &'a mut Connection,
     pub(super) project: &'a Project,
-    samples: Samples,
+    /// Whether empty tables are filled with sample rows.
+    has_rows: bool,
     /// A connection outside of the shadow's transaction; `None` on a temporary server that Tenure has started.
     pub(super) observer_conn: Option<&'a mut Connection>,
     /// A tenant of each template, that of the default template first.
@@ -199,7 +214,7 @@ impl ShadowRun<'_> {
             }
             self.tenants.extend(made);
         }
-        if self.samples == Samples::With {
+        if self.has_rows {
             sample::fill(self.connection, &self.schemas(), &[settings.tenants.registry.as_str()]).await?;
         }
         Ok(!requested.is_empty())
@@ -297,7 +312,7 @@ impl ShadowRun<'_> {
     ) -> Result<Step, Failure> {
         let migration = &self.project.chain.migrations()[index];
         let mut step = Step::new(index);
-        step.without_rows = self.samples == Samples::Without;
+        step.without_rows = !self.has_rows;
         step.no_tenants = self.tenants.is_empty() && migration.has(Scope::Tenant);
         step.failure = self.omit(migration.to());
         if step.failure.is_some() {

@@ -25,7 +25,7 @@ pub async fn squash(
     mut shadow: Shadow,
     dump: Dump<'_>,
 ) -> Result<Vec<NewFile>, Failure> {
-    let files = squash_on(&mut shadow.connection, project, template, dump).await;
+    let files = Box::pin(squash_on(&mut shadow.connection, project, template, dump)).await;
     let closed = shadow.close().await;
     let files = files?;
     closed?;
@@ -53,7 +53,7 @@ async fn squash_on(
             number += 1;
             let mut files = dumped.files(&latest, (rows, &template.uses_lines()), layout);
             template.add_undumped(&mut files);
-            match differences(connection, project, (&files, number), &old).await {
+            match Box::pin(differences(connection, project, (&files, number), &old)).await {
                 Ok(lines) if lines.is_empty() => return Ok(files),
                 Ok(lines) => {
                     // A difference replaces an earlier failure in the message, since it is more specific.

@@ -105,7 +105,7 @@ fn values(rows: &[Record], column: &str) -> Vec<String> {
 
 /// Creates tenants of every template at the end of the chain, and compares those of the versions of one template.
 pub async fn prove(project: &Project, mut shadow: Shadow) -> Result<Vec<Proof>, Failure> {
-    let proofs = prove_on(&mut shadow.connection, project).await;
+    let proofs = Box::pin(prove_on(&mut shadow.connection, project)).await;
     let closed = shadow.close().await;
     let proofs = proofs?;
     closed?;

@@ -281,7 +281,7 @@ pub(super) fn acts_on_server_host(statement: Node<'_>) -> bool {
         DO => {
             let text = statement.text();
             let mentions = |name: &&str| super::script::mentions(text, name);
-            names_untrusted_language() || HOST_FUNCTIONS.iter().any(|name| mentions(&name))
+            names_untrusted_language() || HOST_FUNCTIONS.iter().any(mentions)
         }
         _ => {
             let mut words = statement.tokens().filter(|token| !token.text.starts_with(['\'', '$']));

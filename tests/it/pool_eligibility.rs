@@ -77,6 +77,8 @@ fn templates_that_store_the_schema_name_are_not_pooled() {
     done: the platform went from 1.0.4 to 1.0.5; 0 tenants; 2 units in N ms
 
     ----- stderr -----
+    lowered: verify.levels.opaque-code is warn, the default is deny
+    1 file, 1 statement: nothing found
     the pool of the template "default" is not used: schemas of the template "default" cannot be made in advance: a pool schema is renamed for its tenant, and these do not follow the rename: function f(): body
     "#);
     let _made = project.run("tenant create acme").ok();

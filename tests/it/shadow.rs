@@ -111,7 +111,7 @@ fn a_program_is_not_run_to_see_what_it_does() {
         // Nor on the way to a step behind it.
         let (_, document) = verified(&project, "migrations/v1.0.5_to_v1.0.6_then.sql");
         let error = &document["error"];
-        assert_eq!((&error["code"], &error["line"]), (&json!("not-observed"), &json!(4)), "{document:#}");
+        assert_eq!((&error["code"], &error["line"]), (&json!("leaves-database"), &json!(4)), "{document:#}");
         assert!(!file.exists(), "{sql}");
     }
 }

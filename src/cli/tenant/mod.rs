@@ -73,7 +73,7 @@ pub(super) struct OneTenant {
 
 pub(super) async fn run(context: &Context, verb: Tenant) -> Result<u8, Failure> {
     match verb {
-        Tenant::Create(args) => create::create(context, &args).await,
+        Tenant::Create(args) => Box::pin(create::create(context, &args)).await,
         Tenant::Pool(verb) => pool::run(context, &verb).await,
         Tenant::List(args) => show::list(context, &args).await,
         Tenant::Show(args) => Box::pin(show::show(context, &args)).await,

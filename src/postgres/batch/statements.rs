@@ -188,7 +188,7 @@ impl SqlBatch {
         self.push(sql);
         let file = self.source(script);
         if let Some(last) = self.statements.last_mut() {
-            *last = Some((file, statement.range.clone()));
+            last.place = Some((file, statement.range.clone()));
         }
     }
 

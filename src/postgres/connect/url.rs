@@ -178,7 +178,7 @@ impl DatabaseUrl {
         let mut url = without(&self.url, &["user", "password"]);
         url.set_username(name).and_then(|()| url.set_password(Some(password))).map_err(|()| invalid())?;
         let options = self.options.clone().username(name).password(password);
-        Ok(Self { options, url, ..self.clone() })
+        Ok(Self { url, options, ..self.clone() })
     }
 
     /// The driver's options. `default_root` is libpq's default file of root certificates, if it exists.

@@ -75,7 +75,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::FailsOnRows,
         level: Level::Warn,
         impact: &[Impact::Verification],
-        why: "runs on empty tables but fails on the sample rows, so the result depends on your rows",
+        why: "runs on empty tables but fails on sample rows, so the result depends on your rows",
         remediation: "check before the release whether your rows satisfy it, and correct them first",
         bad: "SELECT 1 / (count(*) - 3) FROM users;",
         good: "SELECT count(*) FROM users;",

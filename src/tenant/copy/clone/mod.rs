@@ -98,10 +98,11 @@ pub async fn clone(
         found: Differences::default(),
         cloned: Copied::default(),
     };
-    let done = Box::pin(
-        operation.recorded(connection, &counts, async |connection, run| copying.run(connection, run).await),
-    )
-    .await;
+    let done =
+        Box::pin(operation.recorded(connection, &counts, async |connection, run| {
+            Box::pin(copying.run(connection, run)).await
+        }))
+        .await;
     let Copying { found, cloned, .. } = copying;
     if let Err(failure) = done {
         let is_reported = failure.code == Code::CloneDiffers;
@@ -200,7 +201,7 @@ impl Copying<'_> {
                 let (context, schema) = ((run, &self.project.chain), &self.target.schema);
                 let connector = connection.connector();
                 let catching_up = catch_up(connection, context, schema, steps, (RetryPolicy::USUAL, None));
-                match cleanup::with_heartbeat(connector, run, schema, catching_up).await {
+                match Box::pin(cleanup::with_heartbeat(connector, run, schema, catching_up)).await {
                     Ok(()) => self.fill(connection, run, None).await,
                     Err(failure) => Err(failure),
                 }
