@@ -17,7 +17,7 @@ use crate::project::{EffectsByFile, Project, Review};
 use crate::queries::Release;
 use crate::shadow::{self, Shadow, ShadowRequest};
 use crate::sql::Script;
-use crate::verify::{RuleId, accepted};
+use crate::verify::{Evidence, RuleId, accepted};
 
 /// The parameters of a dry run.
 pub struct Trial<'a> {
@@ -101,6 +101,11 @@ pub async fn on_branch(
         }
         Err(failure) => return Err(failure),
     };
+    if is_local && let Err(refused) = has_no_hidden_code(&mut connection, plan.review()).await {
+        connection.close().await;
+        delete(guard, &tell).await;
+        return Err(refused);
+    }
     listener.found(plan.review());
     let lowered = plan.review().lowered.clone();
     let pending: Vec<Script> =
@@ -198,6 +203,29 @@ fn accept<'b>(pending: &[Script], broken: impl Iterator<Item = &'b mut QueryBrea
     for (broken, allowed) in broken.iter_mut().zip(accepted(pending, RuleId::QueryBreaks, &names)) {
         broken.allowed = allowed;
     }
+}
+
+/// Refuses code whose effects its text does not show and that only the shadow accepts, if the role of a local branch could run
+/// programs: code may behave differently on a shadow, and a local branch is on the same server.
+async fn has_no_hidden_code(connection: &mut Connection, review: &Review) -> Result<(), Failure> {
+    let Some(hidden) = review
+        .findings
+        .iter()
+        .find(|finding| finding.rule == RuleId::OpaqueCode && finding.evidence == Evidence::Effect)
+    else {
+        return Ok(());
+    };
+    let Some(role) = shadow::role_with_more_rights(connection).await? else { return Ok(()) };
+    let message = format!(
+        "the text of this code does not show its effects, and the role {role:?} could run programs on the server of a local branch: \
+         nothing was run"
+    );
+    let failure = Failure::new(Code::BranchRefused, message)
+        .hint("connect as a role that is neither SUPERUSER nor CREATEROLE, or accept it with an Allow line for opaque-code");
+    Err(match hidden.place() {
+        Some(place) => failure.at(place.clone()),
+        None => failure,
+    })
 }
 
 /// Refuses statements that did not run on the shadow: what they do on a local branch, they may do to its server.

@@ -222,10 +222,10 @@ impl Connection {
                 RunMode::OmittedIf(prepared) => prepared.exists(self).await?,
                 RunMode::Usual | RunMode::WithRights(_) => false,
             };
-            if let RunMode::WithRights(created) = &mode {
+            if let RunMode::WithRights(statement) = &mode {
                 // If this is aborted half-way, the session may still have the rights.
                 self.is_lost = true;
-                let done = role.run_with_rights(self, text, created.as_deref()).await;
+                let done = role.run_with_rights(self, statement).await;
                 self.is_lost = done.is_err();
                 if let Err(mut server_error) = done.and_then(|done| done) {
                     server_error.completed = sets.len();

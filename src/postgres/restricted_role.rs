@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Connection, DatabaseUrl, ServerError};
 use crate::ident::{Identifier, literal};
-use crate::sql::SuperuserStatement;
+use crate::sql::{SuperuserAction, SuperuserStatement};
 
 /// The role, and the statements that it does not run as they are.
 #[derive(Debug, Clone)]
@@ -55,8 +55,8 @@ pub enum Prepared {
 pub(super) enum RunMode {
     /// As it is.
     Usual,
-    /// With the rights of the superuser; then the role becomes a member of the role that it created.
-    WithRights(Option<String>),
+    /// With the rights of the superuser.
+    WithRights(SuperuserStatement),
     /// Not at all.
     Omitted,
     /// Not if the object exists.
@@ -67,6 +67,9 @@ pub(super) enum RunMode {
 /// a new one.
 const REFRESH: &str = "SAVEPOINT tenure_rights; CREATE TEMPORARY TABLE pg_temp.tenure_rights (); \
     ROLLBACK TO SAVEPOINT tenure_rights; RELEASE SAVEPOINT tenure_rights";
+
+/// The limits of the superuser's statements, which wait for locks of the session.
+const LIMITS: &str = "SET lock_timeout = '2s'; SET statement_timeout = '10s'";
 
 /// Whether the session sees its role as a superuser, who counts as a member of every role.
 const HAS_RIGHTS: &str = "SELECT pg_catalog.pg_has_role('pg_execute_server_program', 'USAGE') AS found";
@@ -115,35 +118,41 @@ impl RestrictedRole {
             SuperuserStatement::of(text, &[&superuser.name, self.name.as_str()])
         };
         let exception = self.exceptions().get(&(file.to_owned(), start)).cloned();
+        let is_catalog = |statement: &SuperuserStatement| statement.kind == SuperuserAction::Catalog;
         match exception {
             Some(Exception::Prepared(prepared)) => RunMode::OmittedIf(prepared),
-            Some(Exception::NotObserved(_)) => match statement() {
-                Some(SuperuserStatement::Catalog) => RunMode::WithRights(None),
-                Some(SuperuserStatement::Roles { .. } | SuperuserStatement::Owner) | None => RunMode::Omitted,
-            },
-            None => match statement() {
-                Some(SuperuserStatement::Roles { created }) => RunMode::WithRights(created),
-                Some(SuperuserStatement::Owner) => RunMode::WithRights(None),
-                Some(SuperuserStatement::Catalog) | None => RunMode::Usual,
-            },
+            Some(Exception::NotObserved(_)) => {
+                statement().filter(is_catalog).map_or(RunMode::Omitted, RunMode::WithRights)
+            }
+            None => statement().filter(|it| !is_catalog(it)).map_or(RunMode::Usual, RunMode::WithRights),
         }
     }
 
-    /// Runs `sql`, one statement, in the open transaction of `session` with the rights of the superuser. After an outer failure
-    /// the session must not be used any more.
+    /// Runs one statement in the open transaction of `session` with the rights of the superuser. After an outer failure the
+    /// session must not be used any more.
     pub(super) async fn run_with_rights(
         &self,
         session: &mut Connection,
-        sql: &str,
-        created: Option<&str>,
+        statement: &SuperuserStatement,
     ) -> Result<Result<(), ServerError>, ServerError> {
         let superuser = self.superuser.as_ref().ok_or_else(|| unusable("there is no superuser"))?;
         let mut superuser = Connection::open(&superuser.url).await.map_err(unusable)?;
         let change = |word: &str| format!("ALTER ROLE {} {word}", self.name.quoted());
         session.attempt_with_rights("SAVEPOINT tenure_statement").await?;
-        superuser.run(&change("SUPERUSER")).await?;
-        let mut with_rights = vec![REFRESH.to_owned(), sql.to_owned()];
-        if let Some(created) = created {
+        // Without the rights: whose object it is, the role must be.
+        if let Some(check) = &statement.owner_check {
+            let checked = session.attempt_with_rights(check).await;
+            session.attempt_with_rights("ROLLBACK TO SAVEPOINT tenure_statement").await?;
+            if let Err(server_error) = checked {
+                return Ok(Err(server_error));
+            }
+        }
+        // The session may hold a lock on its role.
+        if let Err(server_error) = superuser.run(&format!("{LIMITS}; {}", change("SUPERUSER"))).await {
+            return Ok(Err(server_error));
+        }
+        let mut with_rights = vec![REFRESH.to_owned(), statement.text.clone()];
+        if let SuperuserAction::Roles { created: Some(created) } = &statement.kind {
             // A role that creates another one may use it, too.
             let created = format!("\"{}\"", created.replace('"', "\"\""));
             with_rights.push(format!("GRANT {created} TO {}", self.name.quoted()));
@@ -155,7 +164,7 @@ impl RestrictedRole {
                 break;
             }
         }
-        superuser.run(&change("NOSUPERUSER")).await?;
+        superuser.run(&format!("{LIMITS}; {}", change("NOSUPERUSER"))).await?;
         superuser.close().await;
         if done.is_err() {
             session.attempt_with_rights("ROLLBACK TO SAVEPOINT tenure_statement").await?;

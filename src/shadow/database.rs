@@ -87,7 +87,6 @@ impl Shadow {
                 superuser.close().await;
             }
             (None, Cleanup::Empty { role: Some(role), .. }) => {
-                prepared::grant_roles(project, connection, &mut role.named).await?;
                 prepared::create_extensions(project, (connection, Some(&mut role.named)), request.extensions)
                     .await?;
             }
@@ -109,6 +108,9 @@ impl Shadow {
         );
         let made = superuser.run(&owner).await;
         made.map_err(|server_error| server_error.failure("creating the role of the shadow"))?;
+        // From PostgreSQL 15 on. It disables triggers of this session, as data migrations do.
+        let parameter = format!("GRANT SET ON PARAMETER session_replication_role TO {}", role.quoted());
+        let _older = superuser.run(&parameter).await;
         superuser.close().await;
         let url = DatabaseUrl::parse(&server.address().url_of(SHADOW_ROLE, DATABASE))?;
         let superuser =

@@ -35,4 +35,5 @@ pub use reverse::Reversed;
 pub use squash::{Dump, squash};
 pub use step::{ObservedStatement, Step};
 pub use templates::prove;
+pub use temporary_role::role_with_more_rights;
 pub use watch::{Lock, LockSample, StatementTrace, Table, TableUsage};

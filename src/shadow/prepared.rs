@@ -10,7 +10,9 @@ use crate::postgres::batch::{BEGIN, SessionState, SqlBatch};
 use crate::postgres::server::ROLE;
 use crate::postgres::{Connection, Prepared, RestrictedRole};
 use crate::project::Project;
-use crate::sql::{Script, Statement, SuperuserStatement, is_org_schema, roles_created_by_code};
+use crate::sql::{
+    Script, Statement, SuperuserAction, SuperuserStatement, is_org_schema, roles_created_by_code,
+};
 
 /// Creates the extensions: trusted ones as the restricted role, which owns the database (manual, CREATE EXTENSION), and those of
 /// `allowed` as the superuser. An extension that cannot be created is left to the project's statement, whose error is reported.
@@ -80,9 +82,9 @@ pub(super) async fn create_roles(
     let Some(member) = session.restricted_role().map(RestrictedRole::name) else { return Ok(()) };
     let by_statement: BTreeSet<String> = statements(project)
         .filter(|(_, statement)| statement.verb().starts_with("CREATE "))
-        .filter_map(|(script, statement)| match SuperuserStatement::of(script.text(statement), &[]) {
-            Some(SuperuserStatement::Roles { created }) => created,
-            _ => None,
+        .filter_map(|(script, statement)| match SuperuserStatement::of(script.text(statement), &[])?.kind {
+            SuperuserAction::Roles { created } => created,
+            SuperuserAction::Owner | SuperuserAction::Catalog => None,
         })
         .collect();
     let mut roles = BTreeSet::new();
@@ -94,39 +96,6 @@ pub(super) async fn create_roles(
         let sql = format!("CREATE ROLE {0} NOLOGIN; GRANT {0} TO {1}", name.quoted(), member.quoted());
         // A role that cannot be created is left to the project's code, whose error is reported.
         let _created = superuser.run(&sql).await;
-    }
-    Ok(())
-}
-
-/// The roles of a given server that have no special right, and no way to one.
-const ORDINARY_ROLES: &str = "SELECT r.rolname::text AS name FROM pg_catalog.pg_roles r \
-    WHERE r.rolname !~ '^pg_' AND NOT (r.rolsuper OR r.rolcreaterole OR r.rolreplication OR r.rolbypassrls) \
-        AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles p WHERE p.rolname ~ '^pg_' \
-            AND pg_catalog.pg_has_role(r.oid, p.oid, 'MEMBER'))";
-
-/// Makes the shadow's role, on a given server, a member of the ordinary roles that the files name, so that they may use them.
-pub(super) async fn grant_roles(
-    project: &Project,
-    session: &Connection,
-    admin: &mut Connection,
-) -> Result<(), Failure> {
-    let Some(member) = session.restricted_role().map(|role| role.name().clone()) else { return Ok(()) };
-    let sets = admin.query_batch(ORDINARY_ROLES).await;
-    let sets = sets.map_err(|server_error| server_error.failure("reading the roles of the server"))?;
-    let mut words = BTreeSet::new();
-    let mut add = |script: &Script| {
-        let is_word = |sign: char| sign.is_alphanumeric() || sign == '_';
-        words.extend(script.source.text.split(|sign| !is_word(sign)).map(str::to_owned));
-    };
-    project.chain.migrations().iter().for_each(|migration| add(&migration.script));
-    project.templates.values().flat_map(|template| &template.files).for_each(|(script, _)| add(script));
-    for row in sets.iter().flatten() {
-        let name = row.text("name")?;
-        if name != member.as_str() && words.contains(&name) {
-            let sql = format!("GRANT {} TO {}", Identifier::new(name)?.quoted(), member.quoted());
-            // Without membership, a statement that needs it fails and is reported.
-            let _granted = admin.run(&sql).await;
-        }
     }
     Ok(())
 }

@@ -3,8 +3,7 @@
 
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, literal};
-use crate::postgres::server::INITIAL_DATABASE;
-use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl, RestrictedRole, ServerError, Superuser};
+use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl, RestrictedRole, ServerError};
 use crate::tenant::Secret;
 
 /// The start of the comment on the role; the database's name and its owner follow. It allows a later run to drop the role after
@@ -29,6 +28,16 @@ pub(super) struct TemporaryRole {
     owner: Identifier,
     /// The session of the role that the user named.
     pub(super) named: Connection,
+}
+
+/// The name of the session's role, if it may run programs or read files on the server, or give itself such a right.
+pub async fn role_with_more_rights(connection: &mut Connection) -> Result<Option<String>, Failure> {
+    let sets = connection.query_batch(RIGHTS).await;
+    let sets = sets.map_err(|server_error| server_error.failure("reading the rights of the role"))?;
+    match sets.iter().flatten().next() {
+        Some(row) if row.get_bool("has_more")? => row.text("name").map(Some),
+        Some(_) | None => Ok(None),
+    }
 }
 
 fn doing(server_error: ServerError) -> Failure {
@@ -66,9 +75,9 @@ impl TemporaryRole {
             Failure { message, code: Code::ShadowRole, ..failure }
                 .hint("name a role that owns the database and is neither SUPERUSER nor CREATEROLE, or use --shadow")
         })?;
-        let superuser = if is_superuser { superuser(url, named.as_str()).await } else { None };
         let role = Self { name: name.clone(), database, owner, named: connection };
-        Ok((session.of_restricted_role(RestrictedRole::new(name, superuser)), Some(Box::new(role))))
+        // No superuser lends it rights: others use the server, and its own processes may run the role's functions.
+        Ok((session.of_restricted_role(RestrictedRole::new(name, None)), Some(Box::new(role))))
     }
 
     async fn create(
@@ -111,14 +120,7 @@ impl TemporaryRole {
     }
 }
 
-/// The superuser that the user named, in another database than the shadow's, if there is one for it.
-async fn superuser(url: &DatabaseUrl, name: &str) -> Option<Superuser> {
-    let url = url.with_database(INITIAL_DATABASE);
-    Connection::open(&url).await.ok()?.close().await;
-    Some(Superuser { url, name: name.to_owned() })
-}
-
-/// Drops roles that runs on this database left, and returns the owner that the database had before the first of them.
+/// Drops roles that runs on this database left (by name, comment and rights), and returns the owner that the database had before the first of them.
 async fn drop_left_roles(
     connection: &mut Connection,
     database: &Identifier,
@@ -127,7 +129,8 @@ async fn drop_left_roles(
     let sql = format!(
         "SELECT r.rolname::text AS name, pg_catalog.substr(c.comment, {}) AS owner FROM pg_catalog.pg_roles r, \
          LATERAL (SELECT pg_catalog.shobj_description(r.oid, 'pg_authid') AS comment) c \
-         WHERE pg_catalog.starts_with(c.comment, {})",
+         WHERE pg_catalog.starts_with(c.comment, {}) AND r.rolname ~ '^tenure_shadow_[0-9a-f]{{32}}$' \
+             AND NOT (r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication)",
         mark.chars().count() + 1,
         literal(&mark)
     );

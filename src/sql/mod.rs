@@ -51,7 +51,7 @@ pub use script::{Comment, IndexAction, Script, Statement};
 pub use text_names::{TargetKind, TextNames};
 
 pub use single_tenant::tenant_schema_ranges;
-pub use superuser::{SuperuserStatement, roles_created_by_code};
+pub use superuser::{SuperuserAction, SuperuserStatement, roles_created_by_code};
 pub use transaction::{Body, FileKind, MetadataFilter};
 pub use tree::{Kinds, Node, Token};
 

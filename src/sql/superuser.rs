@@ -19,7 +19,18 @@ const OWN_ROLE: &[&str] = &["current_user", "session_user"];
 
 /// A statement that a superuser may run for another role.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SuperuserStatement {
+pub struct SuperuserStatement {
+    /// What it does.
+    pub kind: SuperuserAction,
+    /// Its tokens, without comments: the text to send.
+    pub text: String,
+    /// A statement that fails unless the current role owns the object, for an object that exists.
+    pub owner_check: Option<String>,
+}
+
+/// The action of such a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SuperuserAction {
     /// It creates, changes or drops roles of the project, or changes their memberships.
     Roles {
         /// The role that it creates.
@@ -35,39 +46,64 @@ impl SuperuserStatement {
     /// Reads `text`, one statement as it is sent. `reserved` are the roles of the server that are not the project's.
     pub fn of(text: &str, reserved: &[&str]) -> Option<Self> {
         let text = text.trim_end();
-        let text = text.strip_suffix(';').unwrap_or(text);
-        let script = Script::parse(Source::new("", text)).ok()?;
+        let script = Script::parse(Source::new("", text.strip_suffix(';').unwrap_or(text))).ok()?;
         let [statement] = script.statements.as_slice() else { return None };
         let node = statement.node(&script);
-        if is_on_roles(node) {
-            return (is_plain(text, node) && names_only_project_roles(node, reserved)).then(|| {
-                let creates = matches!(
-                    node.kind(),
-                    SyntaxKind::CREATE_GROUP | SyntaxKind::CREATE_ROLE | SyntaxKind::CREATE_USER
-                );
-                let created = words(node).nth(2).filter(|_| creates);
-                Self::Roles { created: created.map(|token| normalized(token.text)) }
-            });
-        }
-        if !is_plain(text, node) {
+        if !node.tokens().all(|token| is_plain(token.text)) {
             return None;
         }
-        if only_changes_owner(node) && names_only_project_roles(node, reserved) {
-            return Some(Self::Owner);
-        }
-        changes_only_catalog(node).then_some(Self::Catalog)
+        let is_own = || names_only_project_roles(node, reserved);
+        let (kind, owner_check) = if is_on_roles(node) {
+            let creates = matches!(
+                node.kind(),
+                SyntaxKind::CREATE_GROUP | SyntaxKind::CREATE_ROLE | SyntaxKind::CREATE_USER
+            );
+            let created = words(node).nth(2).filter(|_| creates).map(|token| normalized(token.text));
+            is_own().then_some((SuperuserAction::Roles { created }, None))?
+        } else if only_changes_owner(node) {
+            is_own().then_some((SuperuserAction::Owner, Some(owner_check(node))))?
+        } else if sets_leakproof(node) {
+            (SuperuserAction::Catalog, Some(owner_check(node)))
+        } else if CATALOG_CHANGES.contains(&node.kind()) {
+            (SuperuserAction::Catalog, None)
+        } else {
+            return None;
+        };
+        let text = node.tokens().map(|token| token.text).collect::<Vec<_>>().join(" ");
+        Some(Self { kind, text, owner_check })
     }
 }
 
+/// Statements that need a superuser (manual, page of each) and only create an entry of the catalog.
+const CATALOG_CHANGES: &[SyntaxKind] =
+    &[SyntaxKind::CREATE_OPERATOR_CLASS, SyntaxKind::CREATE_OPERATOR_FAMILY, SyntaxKind::CREATE_PUBLICATION];
+
 /// The roles that the code in `text` creates, as far as its words show.
 pub fn roles_created_by_code(text: &str) -> Vec<String> {
-    let is_word = |sign: char| sign.is_alphanumeric() || "_\"".contains(sign);
-    let words: Vec<&str> = text.split(|sign| !is_word(sign)).filter(|word| !word.is_empty()).collect();
+    let words = code_words(text);
     let is = |word: &str, any: &[&str]| any.iter().any(|one| one.eq_ignore_ascii_case(word));
     let created = words.windows(3).filter(|three| {
         is(three[0], &["create"]) && is(three[1], &["role", "user", "group"]) && !three[2].starts_with("pg_")
     });
     created.map(|three| normalized(three[2])).collect()
+}
+
+/// The words of code: names, also quoted ones, and key words.
+fn code_words(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(|sign: char| sign.is_alphabetic() || "_\"".contains(sign)) {
+        rest = &rest[at..];
+        let end = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.find('"').map_or(rest.len(), |end| end + 2),
+            None => {
+                rest.find(|sign: char| !(sign.is_alphanumeric() || "_$".contains(sign))).unwrap_or(rest.len())
+            }
+        };
+        words.push(&rest[..end]);
+        rest = &rest[end..];
+    }
+    words
 }
 
 fn is_on_roles(node: Node<'_>) -> bool {
@@ -85,20 +121,21 @@ fn is_on_roles(node: Node<'_>) -> bool {
     }
 }
 
-/// Whether the server certainly reads the same tokens: no comment, and only names, numbers, operators and simple strings.
-fn is_plain(text: &str, node: Node<'_>) -> bool {
-    let is_simple = |token: &str| match token.as_bytes() {
-        [b'\'', inner @ .., b'\''] => !inner.contains(&b'\'') && !inner.contains(&b'\\'),
-        [b'"', inner @ .., b'"'] => !inner.is_empty() && !inner.iter().any(|sign| b"\"'\\".contains(sign)),
+/// Whether the server certainly reads the token as the parser does: a name, a number, an operator or a simple string.
+fn is_plain(token: &str) -> bool {
+    let has_single = |inner: &[u8], quote: &str| {
+        let inner = String::from_utf8_lossy(inner).replace(&quote.repeat(2), "");
+        inner.contains(quote) || inner.contains('\\')
+    };
+    match token.as_bytes() {
+        [b'\'', inner @ .., b'\''] => !has_single(inner, "'"),
+        [b'"', inner @ .., b'"'] => !inner.is_empty() && !has_single(inner, "\"") && !inner.contains(&b'\''),
         [b',' | b'(' | b')'] => true,
         _ if token.chars().all(|sign| "<>=~!@#%^&|?+*/-".contains(sign)) => {
             !token.contains("--") && !token.contains("/*")
         }
         _ => token.chars().all(|sign| sign.is_alphanumeric() || "_.".contains(sign)),
-    };
-    let without_space = |text: &str| text.split_whitespace().collect::<String>();
-    let tokens: String = node.tokens().map(|token| token.text).collect();
-    node.tokens().all(|token| is_simple(token.text)) && without_space(&tokens) == without_space(text)
+    }
 }
 
 /// The tokens that are names or key words.
@@ -145,34 +182,33 @@ fn only_changes_owner(node: Node<'_>) -> bool {
     }
 }
 
-fn changes_only_catalog(node: Node<'_>) -> bool {
-    use SyntaxKind::{
-        ALTER_FUNCTION, ALTER_OPERATOR_FAMILY, ALTER_PROCEDURE, ALTER_PUBLICATION, ALTER_ROUTINE,
-        CREATE_OPERATOR_CLASS, CREATE_OPERATOR_FAMILY, CREATE_PUBLICATION, DROP_OPERATOR_CLASS,
-        DROP_OPERATOR_FAMILY, LEAKPROOF_KW, OWNER_KW, SET_KW,
+/// `ALTER FUNCTION f(…) [NOT] LEAKPROOF`, and no other change.
+fn sets_leakproof(node: Node<'_>) -> bool {
+    use SyntaxKind::{ALTER_FUNCTION, ALTER_ROUTINE, LEAKPROOF_KW, NOT_KW};
+    let tokens: Vec<Token<'_>> = node.tokens().collect();
+    let ends = match tokens.as_slice() {
+        [.., before, not, last] if last.kind == LEAKPROOF_KW && not.kind == NOT_KW => before.text == ")",
+        [.., before, last] if last.kind == LEAKPROOF_KW => before.text == ")",
+        _ => false,
     };
-    let has = |kind| node.tokens().any(|token| token.kind == kind);
-    // A new owner would run functions with its rights.
-    !has(OWNER_KW)
-        && match node.kind() {
-            ALTER_OPERATOR_FAMILY
-            | ALTER_PUBLICATION
-            | CREATE_OPERATOR_CLASS
-            | CREATE_OPERATOR_FAMILY
-            | CREATE_PUBLICATION
-            | DROP_OPERATOR_CLASS
-            | DROP_OPERATOR_FAMILY => true,
-            ALTER_FUNCTION | ALTER_PROCEDURE | ALTER_ROUTINE => has(LEAKPROOF_KW) && !has(SET_KW),
-            _ => false,
-        }
+    ends && matches!(node.kind(), ALTER_FUNCTION | ALTER_ROUTINE)
+}
+
+/// `COMMENT ON object IS NULL` for the object of an ALTER statement. It needs the same ownership.
+fn owner_check(node: Node<'_>) -> String {
+    use SyntaxKind::{EXISTS_KW, IF_KW, LEAKPROOF_KW, NOT_KW, ONLY_KW, OWNER_KW, STAR};
+    let object =
+        node.tokens().skip(1).take_while(|token| !matches!(token.kind, LEAKPROOF_KW | NOT_KW | OWNER_KW));
+    let object = object.filter(|token| !matches!(token.kind, IF_KW | EXISTS_KW | ONLY_KW | STAR));
+    format!("COMMENT ON {} IS NULL", object.map(|token| token.text).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Option<SuperuserStatement> {
-        SuperuserStatement::of(text, &["tenure", "shadow_login"])
+    fn of(text: &str) -> Option<SuperuserAction> {
+        SuperuserStatement::of(text, &["tenure", "shadow_login"]).map(|statement| statement.kind)
     }
 
     #[test]
@@ -183,17 +219,15 @@ mod tests {
             "ALTER ROLE app NOSUPERUSER NOCREATEROLE CONNECTION LIMIT -1",
             "ALTER ROLE app SET search_path = a, b",
             "ALTER USER app VALID UNTIL '2030-01-01'",
-            "DROP ROLE IF EXISTS app, readers",
+            "DROP ROLE IF EXISTS app, readers;\n",
             "GRANT readers TO app, CURRENT_USER WITH ADMIN OPTION",
             "REVOKE readers FROM app",
-            "COMMENT ON ROLE app IS 'reads'",
+            "COMMENT ON ROLE app IS 'it''s'",
+            "CREATE ROLE app /* c ; */ LOGIN -- x",
         ] {
-            assert!(matches!(of(text), Some(SuperuserStatement::Roles { .. })), "{text}");
+            assert!(matches!(of(text), Some(SuperuserAction::Roles { .. })), "{text}");
         }
-        assert_eq!(
-            of("CREATE ROLE App"),
-            Some(SuperuserStatement::Roles { created: Some("app".to_owned()) })
-        );
+        assert_eq!(of("CREATE ROLE App"), Some(SuperuserAction::Roles { created: Some("app".to_owned()) }));
     }
 
     #[test]
@@ -217,7 +251,7 @@ mod tests {
             "CREATE ROLE app ADMIN current_user",
             "ALTER ROLE app /* ; */ SUPERUSER",
             "CREATE ROLE app PASSWORD E'a\\'b'",
-            "CREATE ROLE app -- a\nLOGIN",
+            "CREATE ROLE app PASSWORD $$x$$",
             "CREATE ROLE app; SELECT 1",
             "GRANT SELECT ON t TO app",
             "SELECT 1",
@@ -230,7 +264,7 @@ mod tests {
     #[test]
     fn a_new_owner_is_a_role_of_the_project() {
         for text in ["ALTER TABLE a.t OWNER TO app", "ALTER FUNCTION f(int, text) OWNER TO \"App\""] {
-            assert_eq!(of(text), Some(SuperuserStatement::Owner), "{text}");
+            assert_eq!(of(text), Some(SuperuserAction::Owner), "{text}");
         }
         for text in [
             "ALTER TABLE t OWNER TO tenure",
@@ -248,6 +282,17 @@ mod tests {
         let code =
             "DO $$BEGIN IF NOT EXISTS (SELECT) THEN CREATE ROLE app; create user \"B\" LOGIN; END IF; END$$";
         assert_eq!(roles_created_by_code(code), ["app", "B"]);
+        assert_eq!(roles_created_by_code("create role \"app-user two\" login"), ["app-user two"]);
+    }
+
+    #[test]
+    fn the_text_and_the_check_of_the_owner_are_made_of_tokens() {
+        let of = |text: &str| SuperuserStatement::of(text, &[]).unwrap();
+        let owner = of("ALTER TABLE IF EXISTS ONLY a.\"T\" /* c */ OWNER TO app");
+        assert_eq!(owner.text, "ALTER TABLE IF EXISTS ONLY a . \"T\" OWNER TO app");
+        assert_eq!(owner.owner_check.unwrap(), "COMMENT ON TABLE a . \"T\" IS NULL");
+        let leakproof = of("ALTER FUNCTION f(int, text) NOT LEAKPROOF");
+        assert_eq!(leakproof.owner_check.unwrap(), "COMMENT ON FUNCTION f ( int , text ) IS NULL");
     }
 
     #[test]
@@ -257,10 +302,13 @@ mod tests {
             "ALTER FUNCTION f(int) LEAKPROOF",
             "CREATE OPERATOR CLASS c FOR TYPE t USING btree AS OPERATOR 1 <",
         ] {
-            assert_eq!(of(text), Some(SuperuserStatement::Catalog), "{text}");
+            assert_eq!(of(text), Some(SuperuserAction::Catalog), "{text}");
         }
         for text in [
             "CREATE FUNCTION f() RETURNS int LEAKPROOF LANGUAGE sql AS 'SELECT 1'",
+            "ALTER FUNCTION f() LEAKPROOF SECURITY DEFINER",
+            "ALTER FUNCTION f() SECURITY DEFINER LEAKPROOF",
+            "ALTER FUNCTION f() SUPPORT g LEAKPROOF",
             "ALTER FUNCTION f() OWNER TO tenure",
             "ALTER FUNCTION f() LEAKPROOF SET x.y = 'z'",
             "ALTER PUBLICATION p OWNER TO tenure",

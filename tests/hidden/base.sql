@@ -251,6 +251,7 @@ CREATE TABLE memos (LIKE notes INCLUDING ALL);
 CREATE POLICY no_memos ON memos USING (false);
 CREATE TABLE drafts (LIKE notes INCLUDING ALL);
 ALTER TABLE drafts ENABLE ROW LEVEL SECURITY;
+GRANT CREATE ON SCHEMA {org_schema} TO hidden_app;
 ALTER TABLE drafts OWNER TO hidden_app;
 
 CREATE VIEW active_customers AS SELECT id, email, name, country, active FROM customers WHERE active;

@@ -90,7 +90,8 @@ fn verdict(project: &Project, case: &Case, more: &[&str]) -> (i32, Value, Vec<Ra
     let script = Script::parse(Source::new(file, text.as_str())).unwrap();
     let line = |offset| script.source.position(offset).line as u64;
     let lines = script.statements.iter().map(|it| line(it.range.start)..=line(it.range.end)).collect();
-    let url = project.db.url.as_str();
+    let url = project.db.url_as("hidden_owner");
+    let url = url.as_str();
     let words = ["--format", "json", "verify", "--shadow-url", url, file];
     let output = project.run_words(words.iter().chain(more));
     let document: Value =
@@ -112,6 +113,13 @@ fn each<T: Send>(cases: &[Case], judge: impl Fn(&Project, &Case) -> T + Sync) ->
     let server = OwnServer::start(&[]);
     let projects = ["first", "second", "third"].map(|name| project(server.database(name)));
     make_roles(&projects[0].db);
+    // A shadow's role needs no right but its database; this one may also use the release's role.
+    projects[0].db.run("CREATE ROLE hidden_owner LOGIN BYPASSRLS");
+    projects[0].db.run("GRANT hidden_app TO hidden_owner");
+    for project in &projects {
+        project.db.run(&format!("ALTER DATABASE {} OWNER TO hidden_owner", project.db.name));
+        project.db.run("ALTER SCHEMA public OWNER TO hidden_owner");
+    }
     std::thread::scope(|scope| {
         for project in &projects {
             let (next, done, judge) = (&next, &done, &judge);
