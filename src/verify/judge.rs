@@ -12,9 +12,9 @@ use super::rule::{Judge, Rule, Tool};
 use super::rule_context::{RuleContext, SchemaContext, Span};
 use super::rules::squawk::{lint, without_comments};
 use super::rules::verification::UNVERIFIABLE;
-use super::schema::StatementContext;
+use super::schema::{CodeReplay, CodeStep, Effect, Schema, StatementContext};
 use super::{File, Kind, Policy, new_parts};
-use crate::sql::{Name, Node, Scope, Script, normalized};
+use crate::sql::{Name, Node, Scope, Script, Statement, normalized};
 
 /// A finding before the policy is applied.
 #[derive(Debug, Clone)]
@@ -26,6 +26,15 @@ pub(super) struct RawFinding {
     pub(super) scope: Option<Scope>,
     /// The names that an Allow line may use.
     pub(super) words: Vec<String>,
+    /// Whether the statement is in the body of a DO block or a routine.
+    pub(super) in_code: bool,
+}
+
+impl RawFinding {
+    /// A finding that concerns no statement.
+    pub(super) fn of_file(rule: &'static Rule, range: Range<usize>, message: String) -> Self {
+        Self { rule, range, message, scope: None, words: Vec::new(), in_code: false }
+    }
 }
 
 /// The findings of `judged`, or if it panics, a finding that reports that.
@@ -35,17 +44,14 @@ pub(super) fn catch_panic(judged: impl FnOnce() -> Vec<RawFinding>, script: &Scr
 
 fn unverifiable(range: Range<usize>, script: &Script, scope: Option<Scope>) -> RawFinding {
     let message = format!("{} {}", script.source.file, UNVERIFIABLE.why);
-    RawFinding { rule: &UNVERIFIABLE, range, message, scope, words: Vec::new() }
+    RawFinding { scope, ..RawFinding::of_file(&UNVERIFIABLE, range, message) }
 }
 
 /// The findings of all rules that `policy` does not turn off.
 pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<RawFinding> {
     let rules: Vec<&Rule> = Tool::Verify.rules().filter(|rule| policy.level(rule).is_some()).collect();
-    let script = file.script;
     let in_template = matches!(file.kind, Kind::Template(_));
     let mut made = NewObjects::new(file.schemas.platform, in_template);
-    let statements = &file.replay.statements;
-    let in_service = !in_template && statements.first().is_some_and(|first| !first.schema.is_empty());
     if let Kind::Template(earlier) = file.kind {
         for script in earlier {
             for statement in &script.statements {
@@ -53,44 +59,101 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<RawFinding> 
             }
         }
     }
-    let mut violations = lint(script, &rules);
-    violations.sort_by_key(|(_, span)| span.start);
-    let shown = without_comments(script, &script.source.text);
+    let linted = Linted::of(file.script, &rules);
     let mut found = Vec::new();
-    for &StatementContext { statement, scope, ref schema } in statements {
-        let node = statement.node(script);
-        let before = |offset: usize| violations.partition_point(|(_, span)| span.start < offset);
-        let violations = &violations[before(statement.range.start)..before(statement.range.end)];
-        let schema_context = SchemaContext {
-            made: &made,
-            schema,
-            file: statements,
-            script,
-            after: &file.replay.after,
-            schemas: file.schemas,
-            in_template,
-            in_service,
-        };
-        let context = RuleContext::new(statement, node, scope, schema_context);
-        for &rule in &rules {
-            if rule.ignores_new_objects && context.only_new() {
-                continue;
-            }
-            let mut spans = outermost(spans(rule, &context, violations));
-            if rule.ignores_new_objects {
-                spans.retain(|span| !new_parts::acts_on_new_part(&context, span));
-            }
-            for (range, text) in
-                spans.into_iter().flat_map(|span| split_by_object(rule, span, &context, &shown))
-            {
-                let words = words(node, &range, &context);
-                let message = format!("`{text}` {}", rule.why);
-                found.push(RawFinding { rule, range, message, scope, words });
+    for context in &file.replay.statements {
+        let StatementContext { statement, scope, schema, code } = context;
+        let own = findings_of(file, &linted, statement, *scope, schema, code.as_ref(), &made);
+        if let Some(CodeReplay { code, steps }) = code {
+            let linted = Linted::of(&code.script, &rules);
+            for (statement, CodeStep { schema, effect }) in code.script.statements.iter().zip(steps) {
+                let inner = findings_of(file, &linted, statement, *scope, schema, None, &made);
+                // A rule may read the text of the whole block.
+                let inner = inner.into_iter().filter(|raw| !own.iter().any(|own| own.rule.id == raw.rule.id));
+                found.extend(inner.map(|raw| RawFinding { in_code: true, ..raw }));
+                if *effect == Effect::Certain || !made.creates(statement) {
+                    learn(&mut made, &code.script, statement, *scope, schema);
+                }
             }
         }
-        let proven = node.has_child(&[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE])
-            && schema.certainly_makes(statement, node, scope);
-        made.learn(statement, script, node, scope, proven);
+        found.extend(own);
+        learn(&mut made, file.script, statement, *scope, schema);
+    }
+    found
+}
+
+fn learn(
+    made: &mut NewObjects<'_>,
+    script: &Script,
+    statement: &Statement,
+    scope: Option<Scope>,
+    schema: &Schema,
+) {
+    let node = statement.node(script);
+    let proven = node.has_child(&[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE])
+        && schema.certainly_makes(statement, node, scope);
+    made.learn(statement, script, node, scope, proven);
+}
+
+/// A script with the violations that squawk reports in it.
+struct Linted<'a> {
+    script: &'a Script,
+    rules: &'a [&'static Rule],
+    violations: Vec<(SquawkRule, Span)>,
+    /// The text without comments.
+    shown: String,
+}
+
+impl<'a> Linted<'a> {
+    fn of(script: &'a Script, rules: &'a [&'static Rule]) -> Self {
+        let mut violations = lint(script, rules);
+        violations.sort_by_key(|(_, span)| span.start);
+        Self { script, rules, violations, shown: without_comments(script, &script.source.text) }
+    }
+}
+
+/// The findings of all rules on one statement.
+fn findings_of(
+    file: &File<'_>,
+    linted: &Linted<'_>,
+    statement: &Statement,
+    scope: Option<Scope>,
+    schema: &Schema,
+    code: Option<&CodeReplay>,
+    made: &NewObjects<'_>,
+) -> Vec<RawFinding> {
+    let Linted { script, rules, violations, shown } = linted;
+    let statements = &file.replay.statements;
+    let in_template = matches!(file.kind, Kind::Template(_));
+    let node = statement.node(script);
+    let before = |offset: usize| violations.partition_point(|(_, span)| span.start < offset);
+    let violations = &violations[before(statement.range.start)..before(statement.range.end)];
+    let schema_context = SchemaContext {
+        made,
+        schema,
+        file: statements,
+        script,
+        code,
+        after: &file.replay.after,
+        schemas: file.schemas,
+        in_template,
+        in_service: !in_template && statements.first().is_some_and(|first| !first.schema.is_empty()),
+    };
+    let context = RuleContext::new(statement, node, scope, schema_context);
+    let mut found = Vec::new();
+    for &rule in *rules {
+        if rule.ignores_new_objects && context.only_new() {
+            continue;
+        }
+        let mut spans = outermost(spans(rule, &context, violations));
+        if rule.ignores_new_objects {
+            spans.retain(|span| !new_parts::acts_on_new_part(&context, span));
+        }
+        for (range, text) in spans.into_iter().flat_map(|span| split_by_object(rule, span, &context, shown)) {
+            let words = words(node, &range, &context);
+            let message = format!("`{text}` {}", rule.why);
+            found.push(RawFinding { rule, range, message, scope, words, in_code: false });
+        }
     }
     found
 }

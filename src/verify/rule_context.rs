@@ -7,7 +7,7 @@ use squawk_syntax::SyntaxKind;
 
 use super::ProjectSchemas;
 use super::new_objects::NewObjects;
-use super::schema::{Found, Schema, StatementContext, Table};
+use super::schema::{CodeReplay, Found, Schema, StatementContext, Table, may_match, signature};
 use crate::sql::{Kinds, Name, NameRole, Node, Scope, Script, Statement};
 
 /// A byte range of the file.
@@ -23,6 +23,8 @@ pub(super) struct SchemaContext<'a> {
     /// All statements of the file.
     pub(super) file: &'a [StatementContext<'a>],
     pub(super) script: &'a Script,
+    /// The body of the statement, a DO block, if it can be read.
+    pub(super) code: Option<&'a CodeReplay>,
     /// The schema after the whole file.
     pub(super) after: &'a Schema,
     pub(super) schemas: ProjectSchemas<'a>,
@@ -93,7 +95,17 @@ impl<'a> RuleContext<'a> {
             SyntaxKind::TYPE_NAME_REF | SyntaxKind::DOMAIN_REF => schema.type_def(name, scope).is_absent(),
             SyntaxKind::INDEX_REF => schema.index(name, scope).is_absent(),
             SyntaxKind::FUNCTION_NAME_REF | SyntaxKind::PROCEDURE_NAME_REF | SyntaxKind::ROUTINE_NAME_REF => {
-                schema.routines(name, scope).is_absent()
+                match (schema.routines(name, scope), signature(name, self.node)) {
+                    (Found::Present(routines), Some(inputs)) => {
+                        !routines.iter().any(|routine| may_match(&routine.inputs, &inputs))
+                    }
+                    (found, _) => found.is_absent(),
+                }
+            }
+            // Without a common prefix, any schema may belong to a tenant.
+            SyntaxKind::SCHEMA_REF => {
+                let may_be_tenant = self.schemas.prefix.is_empty() || self.names_one_tenant(name);
+                !may_be_tenant && !name.in_tenant_schema() && schema.schema(&name.name).is_absent()
             }
             _ => false,
         }

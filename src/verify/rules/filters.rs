@@ -159,6 +159,13 @@ pub(super) fn may_exist(context: &RuleContext<'_>, _: &Span) -> bool {
     !(context.node.has_child(&[SyntaxKind::IF_EXISTS]) && absent().unwrap_or(false))
 }
 
+/// An extension that the statement drops may exist.
+pub(super) fn extension_may_exist(context: &RuleContext<'_>, _: &Span) -> bool {
+    let mut names = context.node.descendants().filter(|part| part.kind() == SyntaxKind::EXTENSION_REF);
+    !(context.node.has_child(&[SyntaxKind::IF_EXISTS])
+        && names.all(|name| context.schema.extension(&name_of(name)).is_absent()))
+}
+
 /// The result of a call changes, not only its plan.
 pub(super) fn call_changes(context: &RuleContext<'_>, _: &Span) -> bool {
     let planning = [

@@ -3,11 +3,11 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::Node;
+use crate::sql::{Node, Script};
 
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
-use crate::verify::schema::{Found, calls, executed, names_of, words};
+use crate::verify::schema::{CodeReplay, Found, calls, executed, names_of, words};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
@@ -25,7 +25,9 @@ pub(in crate::verify) const RULE: Rule = Rule {
 /// Reports blocks, programs and files of the server, and calls that the statement executes. Calls of functions that are known to
 /// change nothing are excluded: built-in ones, and those that are declared so.
 fn judge(context: &RuleContext<'_>) -> Vec<Span> {
-    let blocks = context.nodes(&[SyntaxKind::CALL, SyntaxKind::DO, SyntaxKind::EXECUTE, SyntaxKind::LOAD]);
+    let blocks = context
+        .nodes(&[SyntaxKind::CALL, SyntaxKind::DO, SyntaxKind::EXECUTE, SyntaxKind::LOAD])
+        .filter(|node| node.kind() != SyntaxKind::DO || !context.code.is_some_and(|code| is_shown(context, code)));
     let copies = context.nodes(&[SyntaxKind::COPY_PROGRAM]).filter(|target| {
         words(*target).first().is_some_and(|word| word == "program")
             || target.parent().is_some_and(|parent| parent.kind() == SyntaxKind::COPY_TO)
@@ -33,6 +35,15 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
     let called = calls(context.statement, context.node, context.schema, context.scope);
     let called = called.into_iter().map(|name| name.range.clone());
     blocks.chain(copies).map(Node::span).chain(called).chain(attributes(context)).collect()
+}
+
+/// Whether the static statements of a body show all that it does.
+fn is_shown(context: &RuleContext<'_>, replay: &CodeReplay) -> bool {
+    let is_harmless = |expression: &Script| {
+        let statement = &expression.statements[0];
+        calls(statement, statement.node(expression), context.schema, context.scope).is_empty()
+    };
+    !replay.code.is_dynamic && replay.code.expressions.iter().all(is_harmless)
 }
 
 /// `o.f` is the call `f(o)` if `o` has no column of that name (manual, chapter 4.2.4).

@@ -95,17 +95,6 @@ fn fills_rows(node: Node<'_>, name: &Name) -> bool {
         .any(holds)
 }
 
-/// Whether the statement may have changed a schema in a way that its text does not show.
-pub(in crate::verify) fn has_unknown_effects(
-    statement: &Statement,
-    node: Node<'_>,
-    schema: &Schema,
-    scope: Option<Scope>,
-) -> bool {
-    let code = [SyntaxKind::CALL, SyntaxKind::DO, SyntaxKind::EXECUTE, SyntaxKind::LOAD];
-    code.contains(&statement.kind) || !calls(statement, node, schema, scope).is_empty()
-}
-
 impl Schema {
     /// The effect of calling the function `name`.
     pub(in crate::verify) fn call(&self, name: &Name, scope: Option<Scope>) -> Call {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::name_map::NameMap;
+use super::schema_ref::SchemaRef;
 use super::table::Table;
 use super::{Key, Relation};
 
@@ -63,6 +64,14 @@ impl Relations {
             }
             if let Some(relation) = self.held.get(&key.0, &key.1).cloned() {
                 self.index(key, &relation);
+            }
+        }
+    }
+
+    pub(super) fn rename_home(&mut self, old: &SchemaRef, new: &SchemaRef) {
+        for key in self.held.keys_in(old) {
+            if let Some(relation) = self.remove(&key) {
+                self.insert((new.clone(), key.1), relation);
             }
         }
     }

@@ -67,6 +67,10 @@ impl SqlType {
         }
     }
 
+    pub(super) fn is_array(&self) -> bool {
+        self.dimensions > 0
+    }
+
     fn or_one(mut self) -> Self {
         if self.modifiers.is_empty() {
             self.modifiers.push(1);

@@ -154,7 +154,8 @@ const CASES: &[Case] = &[
     ("ALTER TABLE users ENABLE ROW LEVEL SECURITY", &["row-security"]),
     ("DROP POLICY p ON users", &["change-policy"]),
     // Code, locks, and the rest.
-    ("DO $$ BEGIN NULL; END $$", &["opaque-code"]),
+    ("DO $$ BEGIN NULL; END $$", &[]),
+    ("DO $$ BEGIN EXECUTE 'x'; END $$", &["opaque-code"]),
     ("CALL p()", &["opaque-code"]),
     ("EXECUTE p", &["opaque-code"]),
     (
