@@ -142,7 +142,7 @@ fn findings_of(
     let context = RuleContext::new(statement, node, scope, schema_context);
     let mut found = Vec::new();
     for &rule in *rules {
-        if rule.ignores_new_objects && context.only_new() {
+        if rule.ignores_new_objects && context.only_exempt() {
             continue;
         }
         let mut spans = outermost(spans(rule, &context, violations));
@@ -204,7 +204,7 @@ fn split_by_object(rule: &Rule, span: Span, context: &RuleContext<'_>, shown: &s
     }
     targets
         .into_iter()
-        .filter(|name| !rule.ignores_new_objects || !context.is_new(name))
+        .filter(|name| !rule.ignores_new_objects || !context.is_exempt(name))
         .map(|name| {
             let text = format!("{} {}", statement.verb(), short(&shown[name.range.clone()]));
             (name.range.clone(), text)

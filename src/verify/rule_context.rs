@@ -7,6 +7,7 @@ use squawk_syntax::SyntaxKind;
 
 use super::ProjectSchemas;
 use super::new_objects::NewObjects;
+use super::rules::net_effect::is_created_again;
 use super::schema::{CodeReplay, Found, Schema, StatementContext, Table, may_match, signature};
 use crate::sql::{Kinds, Name, NameRole, Node, Scope, Script, Statement};
 
@@ -138,6 +139,16 @@ impl<'a> RuleContext<'a> {
         *self
             .only_new
             .get_or_init(|| self.targets().next().is_some() && self.targets().all(|name| self.is_new(name)))
+    }
+
+    /// Whether the running release does not notice what happens to `name`: it is new, or created again as it was.
+    pub(super) fn is_exempt(&self, name: &Name) -> bool {
+        self.is_new(name) || is_created_again(self, name)
+    }
+
+    /// Whether all targets of the statement are exempt.
+    pub(super) fn only_exempt(&self) -> bool {
+        self.only_new() || (self.targets().next().is_some() && self.targets().all(|name| self.is_exempt(name)))
     }
 
     /// The action of an `ALTER` that contains `hit`.

@@ -5,9 +5,10 @@ use squawk_syntax::SyntaxKind;
 use crate::sql::Node;
 
 use crate::verify::rule_context::{RuleContext, Span};
+use crate::verify::rules::net_effect;
 use crate::verify::schema::{
-    Constraint, ConstraintKind, Conversion, Found, OmittedValue, SqlType, column_ref, default_value, name_of,
-    names_of, words,
+    Constraint, ConstraintKind, Conversion, Found, OmittedValue, SqlType, TypeDef, column_ref, default_value,
+    name_of, names_of, words,
 };
 
 /// Some old values do not fit the new type, or have another meaning in it.
@@ -32,6 +33,10 @@ fn conversion(context: &RuleContext<'_>, span: &Span) -> Option<Conversion> {
     let change = action.child(SyntaxKind::SET_TYPE)?;
     let old = context.table().present()?.column(&name).present()?.of_type.clone()?;
     let new = SqlType::of(change)?;
+    // A value of a domain is one of its base type.
+    if matches!(context.schema.domain(&old.name), Some(TypeDef::Domain { base, .. }) if base.as_ref() == Some(&new)) {
+        return Some(Conversion::Widens);
+    }
     let plain = change.child(SyntaxKind::USING_EXPR).is_none_or(|using| only_casts(using, &name, &new));
     // Another collation changes the result of comparisons.
     (plain && !change.has_child(&[SyntaxKind::COLLATE])).then(|| old.conversion(&new))
@@ -75,7 +80,7 @@ fn constraint<'a>(context: &'a RuleContext<'_>, span: &Span) -> Option<&'a Const
 pub(super) fn only_refuses_rows(context: &RuleContext<'_>, span: &Span) -> bool {
     context.statement.kind == SyntaxKind::ALTER_DOMAIN
         || constraint(context, span).is_some_and(|found| {
-            matches!(
+            !net_effect::has_constraint_again(context, found) && matches!(
                 found.kind,
                 ConstraintKind::Check
                     | ConstraintKind::NotNull
@@ -91,7 +96,10 @@ pub(super) fn drops_unique(context: &RuleContext<'_>, span: &Span) -> bool {
     }
     context.statement.kind != SyntaxKind::ALTER_DOMAIN
         && constraint(context, span)
-            .is_none_or(|found| matches!(found.kind, ConstraintKind::Unique | ConstraintKind::PrimaryKey))
+            .is_none_or(|found| {
+                matches!(found.kind, ConstraintKind::Unique | ConstraintKind::PrimaryKey)
+                    && !net_effect::has_constraint_again(context, found)
+            })
 }
 
 /// Whether the index `name` is unique and no other index guarantees the same.
@@ -105,7 +113,10 @@ pub(super) fn index_guarantees_uniqueness(context: &RuleContext<'_>, name: &crat
                     && other.name != index.name
                     && matches!((&other.columns, &index.columns), (Some(a), Some(b)) if same(a, b) && same(b, a))
             };
-            index.unique && !index.new && !table.indexes.iter().any(|other| equivalent(&other))
+            index.unique
+                && !index.new
+                && !net_effect::has_index_again(context, name, index)
+                && !table.indexes.iter().any(|other| equivalent(&other))
         }
         Found::Absent => false,
         Found::Unknown => true,
@@ -115,16 +126,17 @@ pub(super) fn index_guarantees_uniqueness(context: &RuleContext<'_>, name: &crat
 /// The foreign key changes rows when a referenced row is deleted or updated.
 pub(super) fn drops_action(context: &RuleContext<'_>, span: &Span) -> bool {
     constraint(context, span)
+        .filter(|found| !net_effect::has_constraint_again(context, found))
         .is_some_and(|found| found.kind == ConstraintKind::ForeignKey { has_action: true })
 }
 
-/// Queries use the name. An index name is used only if a constraint has it.
+/// Queries use the name. Error handlers and ON CONFLICT use the name of a unique index, and nothing that of another one.
 pub(super) fn changes_used_name(context: &RuleContext<'_>, _: &Span) -> bool {
     if context.statement.kind != SyntaxKind::ALTER_INDEX {
         return true;
     }
     context.targets().any(|name| match context.schema.index(name, context.scope) {
-        Found::Present((_, index)) => index.of_constraint,
+        Found::Present((_, index)) => index.of_constraint || index.unique,
         Found::Absent => false,
         Found::Unknown => true,
     })
@@ -135,28 +147,34 @@ pub(super) fn default_changes(context: &RuleContext<'_>, span: &Span) -> bool {
     let Some(action) = context.action_at(span) else { return true };
     let default = action.first(SyntaxKind::SET_DEFAULT);
     let new = default.map_or(OmittedValue::Null, |node| default_value(node));
-    let column = column_ref(action).and_then(|name| context.table().present()?.column(&name).present());
+    let name = column_ref(action).unwrap_or_default();
+    let column = net_effect::column_before(context, &name)
+        .or_else(|| context.table().present()?.column(&name).present());
     // Without a value it equals DROP DEFAULT, which has its own rule.
     new != OmittedValue::Null && column.is_none_or(|column| column.omitted_value != new)
 }
 
-/// The column has a default.
+/// The column has a default, and no other one after the file.
 pub(super) fn has_default(context: &RuleContext<'_>, span: &Span) -> bool {
     let none = || {
         let column = column_ref(context.action_at(span)?)?;
-        Some(context.table().present()?.column(&column).present()?.omitted_value == OmittedValue::Null)
+        let has_another = net_effect::column_after(context, &column)
+            .is_some_and(|after| after.omitted_value != OmittedValue::Null);
+        let before = &context.table().present()?.column(&column).present()?.omitted_value;
+        Some(has_another || *before == OmittedValue::Null)
     };
     !none().unwrap_or(false)
 }
 
 /// The trigger, rule or policy may exist.
-pub(super) fn may_exist(context: &RuleContext<'_>, _: &Span) -> bool {
+pub(super) fn may_exist(context: &RuleContext<'_>, span: &Span) -> bool {
     let parts = [SyntaxKind::TRIGGER_REF, SyntaxKind::POLICY_REF, SyntaxKind::RULE_REF];
     let absent = || {
         let part = context.node.children().find(|part| parts.contains(&part.kind()))?;
         Some(context.table().present()?.attached_object(&words(part).concat()).is_absent())
     };
     !(context.node.has_child(&[SyntaxKind::IF_EXISTS]) && absent().unwrap_or(false))
+        && net_effect::attached_changes(context, span)
 }
 
 /// An extension that the statement drops may exist.

@@ -15,6 +15,7 @@ mod drop_default;
 mod drop_object;
 mod failing_expression;
 mod filters;
+pub(super) mod net_effect;
 pub(super) mod no_where;
 pub(super) mod opaque_code;
 mod publish;

@@ -50,9 +50,12 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
 ];
 
 fn replaces(context: &RuleContext<'_>, _: &Span) -> bool {
+    // CREATE OR REPLACE of a trigger or a rule has its own rule.
+    if matches!(context.statement.kind, SyntaxKind::CREATE_TRIGGER | SyntaxKind::CREATE_RULE) {
+        return false;
+    }
     let made = context.statement.names.iter().find(|name| name.role == NameRole::Created);
     let Some(name) = made else { return true };
-    // CREATE OR REPLACE of a trigger or a rule has its own rule.
     if !context.node.has_child(&[SyntaxKind::OR_REPLACE]) || context.is_new(name) {
         return false;
     }

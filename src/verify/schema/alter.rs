@@ -4,7 +4,9 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
-use super::parts::{add_constraint, column, column_ref, default_value, name_of, names_of, sequence_of};
+use super::parts::{
+    add_constraint, column, column_ref, default_value, name_of, names_of, sequence_of, words,
+};
 use super::table::{Column, Constraint, ConstraintKind, Found, OmittedValue, Table, object_name};
 use super::types::SqlType;
 
@@ -67,6 +69,21 @@ pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
             }
             for index in table.indexes.iter_mut().filter(|own| own.of_constraint && old.contains(&own.name)) {
                 index.name.clone_from(&new);
+            }
+        }
+        SyntaxKind::ENABLE_TRIGGER | SyntaxKind::ENABLE_RULE => {
+            let what = words(action)[2..].concat();
+            table.disabled.retain(|own| what != "all" && *own != what);
+        }
+        SyntaxKind::DISABLE_TRIGGER
+        | SyntaxKind::DISABLE_RULE
+        | SyntaxKind::ENABLE_ALWAYS_RULE
+        | SyntaxKind::ENABLE_ALWAYS_TRIGGER
+        | SyntaxKind::ENABLE_REPLICA_RULE
+        | SyntaxKind::ENABLE_REPLICA_TRIGGER => {
+            let what = words(action)[2..].concat();
+            if !table.disabled.contains(&what) {
+                table.disabled.push(what);
             }
         }
         SyntaxKind::ALTER_COLUMN => alter_column(table, of, action),

@@ -6,7 +6,7 @@ use squawk_syntax::SyntaxKind;
 
 use super::alter::{alter, define_column};
 use super::name_map::NameMap;
-use super::parts::{add_constraint, index, name_of, words};
+use super::parts::{add_constraint, constraint_text, index, name_of, words};
 use super::query_columns::columns_of_query;
 use super::schema_ref::SchemaRef;
 use super::signature::{may_match, signature};
@@ -78,6 +78,7 @@ impl Schema {
                 self.create_attached(step);
             }
             SyntaxKind::CREATE_SCHEMA => self.create_schema(step),
+            SyntaxKind::GRANT | SyntaxKind::REVOKE => self.note_privileges(step),
             SyntaxKind::CREATE_EXTENSION => self.with_extensions(step, true),
             SyntaxKind::DROP_EXTENSION => self.with_extensions(step, false),
             SyntaxKind::ALTER_TABLE | SyntaxKind::ALTER_FOREIGN_TABLE => self.alter_table(step),
@@ -198,6 +199,7 @@ impl Schema {
             TypeDef::Domain {
                 refuses_null: step.says(SyntaxKind::NOT_NULL_CONSTRAINT),
                 base: super::SqlType::of(step.node),
+                checks: checks(step.node),
             }
         } else {
             match step.node.child(SyntaxKind::ENUM_TYPE) {
@@ -246,6 +248,9 @@ impl Schema {
         let own = [SyntaxKind::TRIGGER, SyntaxKind::POLICY, SyntaxKind::RULE];
         let name = step.node.children().find(|part| own.contains(&part.kind())).map(|part| name_of(part));
         let text = words(step.node).join(" ");
+        if let Some(view) = step.target().and_then(|name| self.key_of(self.relations.all(), name, step.scope)) {
+            self.relations.note_attached_to_view(&view);
+        }
         self.with_table(step, |table, _, _| {
             table.attached.retain(|own| Some(&own.name) != name.as_ref());
             table.attached.extend(name.map(|name| Attached { name, text }));
@@ -268,6 +273,13 @@ impl Schema {
         let kinds = [SyntaxKind::EXTENSION, SyntaxKind::EXTENSION_REF];
         for name in step.node.descendants().filter(|part| kinds.contains(&part.kind())) {
             self.knowledge.create_extension(&name_of(name), exists);
+        }
+    }
+
+    fn note_privileges(&mut self, step: Step<'_>) {
+        let all = words(step.node).windows(2).any(|pair| pair[0] == "all" && pair[1].ends_with('s') && pair[1] != "privileges");
+        for name in step.targets() {
+            self.knowledge.note_privileges(&name.name, all);
         }
     }
 
@@ -391,6 +403,7 @@ impl Schema {
             for routine in &mut changed {
                 routine.pure = false;
                 routine.text.push_str(&words(step.node).join(" "));
+                routine.header.push_str(&words(step.node).join(" "));
             }
         }
         let new_key = moved.unwrap_or_else(|| key.clone());
@@ -439,7 +452,8 @@ impl Schema {
             }
         } else if let Some(def) = self.types.get_mut(&key) {
             match def {
-                TypeDef::Domain { refuses_null, .. } => {
+                TypeDef::Domain { refuses_null, checks: own, .. } => {
+                    own.extend(checks(step.node));
                     *refuses_null |= step.node.contains(&[SyntaxKind::SET_NOT_NULL, SyntaxKind::ADD_CONSTRAINT]);
                     *refuses_null &= !step.node.contains(&[SyntaxKind::DROP_NOT_NULL]);
                 }
@@ -523,6 +537,12 @@ impl Schema {
             self.routines.insert(key, Arc::new(left));
         }
     }
+}
+
+/// The CHECK constraints of a domain.
+fn checks(node: Node<'_>) -> Vec<String> {
+    let found = node.descendants().filter(|part| part.kind() == SyntaxKind::CHECK_CONSTRAINT);
+    found.map(|check| constraint_text(check, None)).collect()
 }
 
 fn remove_home<T>(held: &mut NameMap<T>, home: &SchemaRef) {

@@ -18,6 +18,8 @@ pub(super) struct Knowledge {
     schemas: HashTrieMapSync<String, SchemaState>,
     extensions: HashTrieMapSync<String, bool>,
     unknown_names: HashTrieSetSync<String>,
+    /// The names of objects whose privileges were granted or revoked; an empty name stands for all.
+    privileges: HashTrieSetSync<String>,
 }
 
 /// A schema that a statement created or dropped.
@@ -50,6 +52,7 @@ impl Knowledge {
             schemas: HashTrieMapSync::new_sync(),
             extensions: HashTrieMapSync::new_sync(),
             unknown_names: HashTrieSetSync::new_sync(),
+            privileges: HashTrieSetSync::new_sync(),
         }
     }
 
@@ -127,6 +130,15 @@ impl Knowledge {
         let complete = self.is_complete(old);
         self.drop_schema(old);
         self.create_schema(new, complete);
+    }
+
+    /// Privileges on the object `name`, or on all objects of its schema, are granted or revoked.
+    pub(super) fn note_privileges(&mut self, name: &str, all: bool) {
+        self.privileges.insert_mut(if all { String::new() } else { name.to_owned() });
+    }
+
+    pub(super) fn has_privileges(&self, name: &str) -> bool {
+        self.privileges.contains(name) || self.privileges.contains("")
     }
 
     /// The objects of this name are unknown from here on.

@@ -30,7 +30,7 @@ use name_map::NameMap;
 pub(super) use objects::Change;
 pub use objects::appends_columns;
 pub(super) use parts::{
-    column_ref, default_value, is_serial, mentioned, name_of, names_of, proven, words,
+    column_ref, constraint_text, default_value, is_serial, mentioned, name_of, names_of, proven, words,
 };
 use relations::Relations;
 use schema_ref::Path;
@@ -77,6 +77,8 @@ pub(super) struct View {
     /// The rest of its definition.
     rest: String,
     pub(super) materialized: bool,
+    /// Whether it has triggers or rules.
+    pub(super) has_attached: bool,
 }
 
 /// A type other than a table's row type.
@@ -87,6 +89,8 @@ pub(super) enum TypeDef {
         refuses_null: bool,
         /// The type that it restricts.
         base: Option<SqlType>,
+        /// Its CHECK constraints.
+        checks: Vec<String>,
     },
     Other,
 }
@@ -102,6 +106,8 @@ pub(super) struct Routine {
     pub(super) pure: bool,
     /// Its whole definition.
     pub(super) text: String,
+    /// Its definition without the body.
+    pub(super) header: String,
     /// The statement that creates it.
     definition: Arc<str>,
 }
@@ -246,6 +252,19 @@ impl Schema {
     /// The schema `name`.
     pub(super) fn schema(&self, name: &str) -> Found<()> {
         self.knowledge.schema(&self.named(name))
+    }
+
+    /// Whether privileges on an object `name` were granted or revoked.
+    pub(super) fn has_privileges(&self, name: &str) -> bool {
+        self.knowledge.has_privileges(name)
+    }
+
+    /// The domain with this name, in any schema.
+    pub(super) fn domain(&self, name: &str) -> Option<&TypeDef> {
+        let name = name.rsplit('.').next().unwrap_or(name);
+        self.types.with_name(name).iter().map(|(_, def)| def.as_ref()).find(|def| {
+            matches!(def, TypeDef::Domain { .. })
+        })
     }
 
     /// The extension `name`.

@@ -45,7 +45,16 @@ impl View {
             columns: columns.collect(),
             rest: words_besides(node, &apart).join(BETWEEN_WORDS),
             materialized: node.kind() == SyntaxKind::CREATE_MATERIALIZED_VIEW,
+            has_attached: false,
         }
+    }
+
+    /// Whether `new` has all columns of this view, in this order, and shows the same rows.
+    pub(in crate::verify) fn is_contained_in(&self, new: &Self) -> bool {
+        let mut rest = new.columns.iter();
+        self.rest == new.rest
+            && !self.columns.is_empty()
+            && self.columns.iter().all(|column| rest.any(|other| other == column))
     }
 
     /// The difference between this view and `new`.
@@ -86,6 +95,8 @@ impl Routine {
             optional: parameters.filter(|part| part.child(SyntaxKind::PARAM_DEFAULT).is_some()).count(),
             pure: is_enforced && says(&[SyntaxKind::IMMUTABLE, SyntaxKind::STABLE]),
             text: words(node).join(BETWEEN_WORDS),
+            header: words_besides(node, &node.first(SyntaxKind::AS_DEFINITION).into_iter().collect::<Vec<_>>())
+                .join(BETWEEN_WORDS),
             definition: node.text().into(),
         }
     }

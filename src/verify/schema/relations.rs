@@ -51,6 +51,13 @@ impl Relations {
         Some(removed)
     }
 
+    /// A view gets a trigger or rule.
+    pub(super) fn note_attached_to_view(&mut self, key: &Key) {
+        if let Some(Relation::View(view)) = self.held.get_mut(key) {
+            view.has_attached = true;
+        }
+    }
+
     /// Applies `change` if `key` is a table.
     pub(super) fn change_table(&mut self, key: &Key, change: impl FnOnce(&mut Table)) {
         let Some(relation) = self.held.get_mut(key) else { return };

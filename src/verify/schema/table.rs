@@ -47,6 +47,8 @@ pub(in crate::verify) struct Table {
     pub(in crate::verify) indexes: Vec<Index>,
     /// Its triggers, rules and policies.
     pub(in crate::verify) attached: Vec<Attached>,
+    /// What DISABLE TRIGGER and DISABLE RULE turned off, or ENABLE ALWAYS and REPLICA changed.
+    pub(in crate::verify) disabled: Vec<String>,
     /// The sequences of its serial and identity columns: the column, then the sequence.
     pub(super) sequences: Vec<(String, String)>,
     /// Whether all parts are known.
