@@ -13,6 +13,7 @@ mod new_objects;
 mod new_parts;
 mod observed_effects;
 mod policy;
+mod routines;
 mod rule;
 mod rule_context;
 mod rule_id;

@@ -23,9 +23,14 @@ pub(super) struct SchemaContext<'a> {
     pub(super) schema: &'a Schema,
     /// All statements of the file.
     pub(super) file: &'a [StatementContext<'a>],
+    /// The script of the statement: the file, or a body in it.
     pub(super) script: &'a Script,
+    /// The script of the file.
+    pub(super) file_script: &'a Script,
     /// The body of the statement, a DO block, if it can be read.
     pub(super) code: Option<&'a CodeReplay>,
+    /// The routines of the file whose bodies are judged where they are used.
+    pub(super) followed: &'a [String],
     /// The schema after the whole file.
     pub(super) after: &'a Schema,
     pub(super) schemas: ProjectSchemas<'a>,
@@ -82,8 +87,21 @@ impl<'a> RuleContext<'a> {
     /// Whether the running release cannot be using `name`: the file created it, or it does not exist and the statement has `IF
     /// EXISTS`.
     pub(super) fn is_new(&self, name: &Name) -> bool {
-        self.made.holds(name, self.node, self.scope)
+        (self.made.holds(name, self.node, self.scope) && !self.is_domain_in_use(name))
             || (self.node.has_child(&[SyntaxKind::IF_EXISTS]) && self.is_absent(name))
+    }
+
+    /// Whether the statement changes a domain that a table in use has got before.
+    fn is_domain_in_use(&self, name: &Name) -> bool {
+        let uses = |other: &StatementContext<'_>| {
+            let names = &other.statement.names;
+            let table = names.iter().find(|own| own.role == NameRole::Target);
+            other.statement.kind == SyntaxKind::ALTER_TABLE
+                && other.statement.range.end <= self.statement.range.start
+                && names.iter().any(|own| own.kind == SyntaxKind::PATH_TYPE && own.name == name.name)
+                && !table.is_some_and(|table| self.made.holds_table(table, other.scope))
+        };
+        self.statement.kind == SyntaxKind::ALTER_DOMAIN && self.file.iter().any(uses)
     }
 
     fn is_absent(&self, name: &Name) -> bool {

@@ -2,7 +2,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::Node;
+use crate::sql::{Name, NameRole, Node};
 
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::net_effect;
@@ -103,7 +103,7 @@ pub(super) fn drops_unique(context: &RuleContext<'_>, span: &Span) -> bool {
 }
 
 /// Whether the index `name` is unique and no other index guarantees the same.
-pub(super) fn index_guarantees_uniqueness(context: &RuleContext<'_>, name: &crate::sql::Name) -> bool {
+pub(super) fn index_guarantees_uniqueness(context: &RuleContext<'_>, name: &Name) -> bool {
     match context.schema.index(name, context.scope) {
         Found::Present((table, index)) => {
             let equivalent = |other: &&crate::verify::schema::Index| {
@@ -203,11 +203,11 @@ pub(super) fn no_other_rule_applies(context: &RuleContext<'_>, _: &Span) -> bool
         name.map(|name| (name.schema.clone(), name.name.clone()))
     };
     let kind = format!("{:?}", context.statement.kind).replacen("ALTER", "CREATE", 1);
-    let own = named(context.statement, crate::sql::NameRole::Target);
+    let own = named(context.statement, NameRole::Target);
     let makes = |earlier: &crate::sql::Statement| {
         earlier.range.end <= context.statement.range.start
             && format!("{:?}", earlier.kind) == kind
-            && named(earlier, crate::sql::NameRole::Created) == own
+            && named(earlier, NameRole::Created) == own
     };
     if own.is_some() && context.file.iter().any(|other| makes(other.statement)) {
         return false;
@@ -237,6 +237,10 @@ pub(super) fn catalog_writes(context: &RuleContext<'_>) -> Vec<Span> {
 /// The file did not create the table whose rows become visible elsewhere.
 pub(super) fn joins_old_rows(context: &RuleContext<'_>, span: &Span) -> bool {
     let inherits = |action: Node<'_>| action.kind() == SyntaxKind::INHERIT_TABLE;
+    let mut inserts = context.nodes(&[SyntaxKind::INSERT]);
+    if let Some(insert) = inserts.find(|node| node.span() == *span) {
+        return copies_parent(context, insert);
+    }
     let shown = match context.action_at(span) {
         Some(action) if inherits(action) => context.targets().next(),
         _ => context
@@ -246,6 +250,27 @@ pub(super) fn joins_old_rows(context: &RuleContext<'_>, span: &Span) -> bool {
             .find(|name| span.start <= name.range.start && name.range.end <= span.end),
     };
     !shown.is_some_and(|name| context.is_new_table(name))
+}
+
+/// Whether the rows of a parent table are inserted into its child, so that the parent shows them twice.
+fn copies_parent(context: &RuleContext<'_>, insert: Node<'_>) -> bool {
+    let Some(child) = context.relation_of(insert) else { return false };
+    let range = insert.range();
+    let is_read = |name: &Name| {
+        context.statement.names.iter().any(|own| {
+            own.role == NameRole::Referenced && range.contains(&own.range.start) && own.name == name.name
+        })
+    };
+    let kinds = [SyntaxKind::INHERITS, SyntaxKind::INHERIT_TABLE];
+    context.file.iter().take_while(|other| other.statement.range.end <= context.statement.range.start).any(|other| {
+        let node = other.statement.node(context.file_script);
+        let names = &other.statement.names;
+        let parents: Vec<_> = node.children().filter(|part| kinds.contains(&part.kind())).map(Node::range).collect();
+        let is_parent = |name: &Name| parents.iter().any(|part| part.contains(&name.range.start));
+        !parents.is_empty()
+            && names.iter().any(|name| name.role != NameRole::Referenced && name.name == child.name)
+            && names.iter().any(|name| is_parent(name) && is_read(name) && !context.is_new_table(name))
+    })
 }
 
 /// The policy is restrictive.

@@ -19,7 +19,7 @@ pub(super) mod net_effect;
 pub(super) mod no_where;
 pub(super) mod opaque_code;
 mod publish;
-mod replace;
+pub(super) mod replace;
 mod rewrite;
 mod sequence;
 mod session;

@@ -170,7 +170,7 @@ fn allows_more(old: &str, new: &str) -> bool {
 fn value_list(check: &str) -> Option<(String, Vec<String>)> {
     let plain: Vec<&str> = check
         .split(' ')
-        .filter(|word| !["(", ")", "check", "array", "[", "]", ","].contains(word))
+        .filter(|word| !["(", ")", "check", "array", "[", "]", ",", ":", "::"].contains(word))
         .collect();
     let (column, rest) = plain.split_first()?;
     let values = match rest {
@@ -178,7 +178,7 @@ fn value_list(check: &str) -> Option<(String, Vec<String>)> {
         _ => return None,
     };
     let values: Vec<&str> =
-        values.iter().copied().filter(|word| !["::", "text", "varchar", "character", "varying"].contains(word)).collect();
+        values.iter().copied().filter(|word| !["text", "varchar", "character", "varying"].contains(word)).collect();
     let is_value = |word: &&str| (word.starts_with('\'') && word.ends_with('\'') && word.len() > 1) || word.parse::<i64>().is_ok();
     values.iter().all(|word| is_value(&word)).then(|| {
         ((*column).to_owned(), values.iter().map(|&value| value.to_owned()).collect())
@@ -189,7 +189,7 @@ fn value_list(check: &str) -> Option<(String, Vec<String>)> {
 mod tests {
     use crate::verify::tests::{denied_on, ids_on};
 
-    const BASE: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL, b text DEFAULT 'x', \
+    const BASE: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL, b text DEFAULT 'x', c text DEFAULT 'x', \
         k int, r text, CONSTRAINT t_k_fkey FOREIGN KEY (k) REFERENCES p (id), CONSTRAINT t_r_check CHECK (r IN ('a', 'b')), \
         CONSTRAINT t_a_key UNIQUE (a)); CREATE UNIQUE INDEX u ON t (b); CREATE INDEX i ON t (k); \
         CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1; \
@@ -205,7 +205,7 @@ mod tests {
             "ALTER TABLE t DROP CONSTRAINT t_a_key; ALTER TABLE t ADD CONSTRAINT t_a_key UNIQUE (a)",
             "DROP INDEX u; CREATE UNIQUE INDEX u ON t (b)",
             "CREATE UNIQUE INDEX w ON t (b, k)",
-            "ALTER TABLE t ALTER b DROP DEFAULT; ALTER TABLE t ALTER b SET DEFAULT 'y'",
+            "ALTER TABLE t ALTER c DROP DEFAULT; ALTER TABLE t ALTER c SET DEFAULT 'y'",
             "ALTER TABLE t ALTER b DROP DEFAULT, ALTER b SET DEFAULT 'x'",
             "ALTER TABLE t DISABLE TRIGGER g; ALTER TABLE t ENABLE TRIGGER g",
             "ALTER TABLE t DISABLE TRIGGER ALL; ALTER TABLE t ENABLE TRIGGER ALL",

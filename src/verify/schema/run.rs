@@ -14,7 +14,7 @@ use super::{Relation, Routine, Schema};
 use crate::sql::{Code, Guard, Name, NameRole, Node, Runs, Scope, Script, Statement, TextNames, normalized};
 
 /// How deep calls in bodies are followed.
-const MAX_DEPTH: usize = 4;
+pub(super) const MAX_DEPTH: usize = 4;
 
 impl Schema {
     /// Applies the effects of the code that `statement` runs.

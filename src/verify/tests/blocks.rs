@@ -57,6 +57,15 @@ fn a_guarded_definition_passes_as_the_plain_statement() {
 }
 
 #[test]
+fn names_of_unique_indexes_are_used() {
+    let base = "CREATE TABLE t (a int, b int); CREATE UNIQUE INDEX u ON t (a); CREATE INDEX i ON t (b)";
+    assert_eq!(denied_on(base, "ALTER INDEX u RENAME TO v"), ["rename-object"]);
+    assert_eq!(denied_on(base, "DO $$ BEGIN ALTER INDEX u RENAME TO v; END $$"), ["rename-object"]);
+    assert_eq!(denied_on(base, "ALTER INDEX i RENAME TO v"), [""; 0]);
+    assert_eq!(denied_on(base, "CREATE UNIQUE INDEX n ON t (a); ALTER INDEX n RENAME TO v"), [""; 0]);
+}
+
+#[test]
 fn a_finding_in_a_block_has_the_place_of_its_statement() {
     let found = findings_before(
         &base(BASE),

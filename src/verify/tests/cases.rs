@@ -160,7 +160,7 @@ const CASES: &[Case] = &[
     ("EXECUTE p", &["opaque-code"]),
     (
         "CREATE OR REPLACE FUNCTION p.f() RETURNS int LANGUAGE sql AS 'DROP TABLE users'; SELECT P.F()",
-        &["replace-object", "opaque-code"],
+        &["replace-object", "drop-table", "opaque-code"],
     ),
     (
         "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; UPDATE users SET a = f(b) WHERE a IS NULL",

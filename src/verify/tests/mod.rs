@@ -7,6 +7,7 @@ mod lines;
 mod new_objects;
 mod project;
 mod properties;
+mod routines;
 mod seeds;
 
 use super::*;
