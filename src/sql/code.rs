@@ -69,9 +69,8 @@ impl Code {
             token.within == SyntaxKind::LITERAL && is_string(token.text) && token.text.len() > 1
         };
         let mut bodies = holder.tokens().filter(of_language);
-        let body = bodies.find(|token| {
-            Some(token.text.trim_matches('\'').to_lowercase()) != language || !is_block
-        })?;
+        let body = bodies
+            .find(|token| Some(token.text.trim_matches('\'').to_lowercase()) != language || !is_block)?;
         let (start, inner) = content(body.text)?;
         let inner = match body.text.chars().next() {
             Some('$') => Cow::Borrowed(inner),

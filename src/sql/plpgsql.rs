@@ -36,8 +36,9 @@ pub(super) fn split(text: &str) -> Option<Parts> {
 /// Statements of SQL.
 const VERBS: &[&str] = &[
     "alter", "analyze", "call", "cluster", "comment", "copy", "create", "delete", "drop", "explain", "grant",
-    "import", "insert", "listen", "load", "lock", "merge", "notify", "reassign", "refresh", "reindex", "reset",
-    "revoke", "security", "select", "set", "show", "table", "truncate", "unlisten", "update", "values", "with",
+    "import", "insert", "listen", "load", "lock", "merge", "notify", "reassign", "refresh", "reindex",
+    "reset", "revoke", "security", "select", "set", "show", "table", "truncate", "unlisten", "update",
+    "values", "with",
 ];
 
 /// Statements that return rows.
@@ -49,12 +50,15 @@ const ENDS: &[&str] = &["else", "elseif", "elsif", "end", "exception", "when"];
 
 /// Names of errors that say that the new object exists already, and of those that say that the object does not exist.
 const DUPLICATE: &[&str] = &[
-    "duplicate_alias", "duplicate_column", "duplicate_function", "duplicate_object", "duplicate_schema",
+    "duplicate_alias",
+    "duplicate_column",
+    "duplicate_function",
+    "duplicate_object",
+    "duplicate_schema",
     "duplicate_table",
 ];
-const UNDEFINED: &[&str] = &[
-    "invalid_schema_name", "undefined_column", "undefined_function", "undefined_object", "undefined_table",
-];
+const UNDEFINED: &[&str] =
+    &["invalid_schema_name", "undefined_column", "undefined_function", "undefined_object", "undefined_table"];
 
 fn string(token: &Piece<'_>) -> Option<String> {
     let is_literal = matches!(token.kind, TokenKind::Literal { .. });
@@ -153,7 +157,8 @@ impl Splitter<'_> {
         if end <= self.at || (self.at..end).any(|at| self.word_at(at) == "atomic") {
             return None;
         }
-        if ["select", "with", "insert", "update", "delete", "merge", "values"].contains(&self.word().as_str()) {
+        if ["select", "with", "insert", "update", "delete", "merge", "values"].contains(&self.word().as_str())
+        {
             self.blank_into(end)?;
         }
         let runs = if self.may_have_returned { Runs::Perhaps } else { runs.clone() };
@@ -279,9 +284,9 @@ impl Splitter<'_> {
                 "alias" => {}
                 "cursor" => {
                     self.at = value + 1;
-                    self.at = self.find(|token, word| {
-                        token.kind == TokenKind::Semi || word == "for" || word == "is"
-                    })? + 1;
+                    self.at = self
+                        .find(|token, word| token.kind == TokenKind::Semi || word == "for" || word == "is")?
+                        + 1;
                     self.statement(end, &Runs::Perhaps)?;
                 }
                 "default" => {
@@ -411,8 +416,7 @@ impl Splitter<'_> {
             self.at = end;
             return Some(());
         }
-        let is_query =
-            QUERIES.contains(&self.word().as_str()) || self.kind() == Some(TokenKind::OpenParen);
+        let is_query = QUERIES.contains(&self.word().as_str()) || self.kind() == Some(TokenKind::OpenParen);
         is_query.then_some(())?;
         self.statement(end, runs)
     }
@@ -464,7 +468,9 @@ impl Splitter<'_> {
         };
         let reads_catalog = |token: &Piece<'_>| {
             let word = token.text.to_ascii_lowercase();
-            ["pg_", "to_reg", "information_schema", "regclass", "regtype"].iter().any(|it| word.starts_with(it))
+            ["pg_", "to_reg", "information_schema", "regclass", "regtype"]
+                .iter()
+                .any(|it| word.starts_with(it))
         };
         let is_catalog = self.all.iter().filter(|token| queries.contains(&token.start)).any(reads_catalog);
         let guard = (is_catalog && !names.is_empty()).then_some(Guard::Named(names))?;
@@ -617,7 +623,10 @@ mod tests {
             ),
             (
                 "DECLARE v int; BEGIN SELECT count(*) INTO STRICT v FROM t; IF (SELECT count(*) FROM pg_class WHERE relname = 'u') = 0 THEN CREATE TABLE u (a int); END IF; END",
-                vec![("SELECT count(*) INTO STRICT v FROM t", "always"), ("CREATE TABLE u (a int)", "if missing")],
+                vec![
+                    ("SELECT count(*) INTO STRICT v FROM t", "always"),
+                    ("CREATE TABLE u (a int)", "if missing"),
+                ],
             ),
         ] {
             let expected: Vec<_> = expected.into_iter().map(|(sql, runs)| (sql.to_owned(), runs)).collect();

@@ -8,9 +8,9 @@ use squawk_linter::Rule as SquawkRule;
 use squawk_syntax::SyntaxKind;
 
 use super::new_objects::{NewObjects, is_drop};
+use super::routines::{Routines, UsedRoutine};
 use super::rule::{Judge, Rule, Tool};
 use super::rule_context::{RuleContext, SchemaContext, Span};
-use super::routines::{Routines, UsedRoutine};
 use super::rules::opaque_code::shows_its_effects;
 use super::rules::replace::replaces_only_body;
 use super::rules::squawk::{lint, without_comments};
@@ -205,11 +205,17 @@ impl Place<'_> {
             return;
         }
         let Some(code) = Code::of(self.file.script, statement) else { return };
-        let routine = UsedRoutine { name: String::new(), use_at: statement.range.clone(), code: Some(code), is_shown: true };
+        let routine = UsedRoutine {
+            name: String::new(),
+            use_at: statement.range.clone(),
+            code: Some(code),
+            is_shown: true,
+        };
         let denied = |raw: &RawFinding| policy.level(raw.rule) == Some(Level::Deny);
-        let shown = routine.code.as_ref().is_some_and(|code| {
-            shows_its_effects(code, self.schema, self.scope, self.followed)
-        });
+        let shown = routine
+            .code
+            .as_ref()
+            .is_some_and(|code| shows_its_effects(code, self.schema, self.scope, self.followed));
         if !shown || self.findings_in_body(&routine, rules, &[]).iter().any(denied) {
             return;
         }

@@ -34,7 +34,10 @@ pub use observed_effects::{ObservedEffect, ObservedEffects};
 pub use policy::{Lowered, Policy, PolicyError};
 pub use rule::{EXAMPLES_ACT_ON, Impact, RULES, Rule, Tool, find};
 pub use rule_id::RuleId;
-pub use schema::{CodeReplay, CodeStep, Effect, Schema, ScriptReplay, StatementContext, appends_columns, is_builtin_function};
+pub use schema::{
+    CodeReplay, CodeStep, Effect, Schema, ScriptReplay, StatementContext, appends_columns,
+    is_builtin_function,
+};
 
 /// A file to verify.
 #[derive(Debug, Clone, Copy)]
@@ -134,7 +137,12 @@ struct Found {
 
 impl Found {
     fn new(file: &File<'_>, raw: &judge::RawFinding, level: Level) -> Self {
-        Self { finding: finding(file, raw, level), range: raw.range.clone(), words: raw.words.clone(), in_code: raw.in_code }
+        Self {
+            finding: finding(file, raw, level),
+            range: raw.range.clone(),
+            words: raw.words.clone(),
+            in_code: raw.in_code,
+        }
     }
 }
 

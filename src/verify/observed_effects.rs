@@ -123,7 +123,11 @@ fn concerns_definitions(id: RuleId) -> bool {
 /// Whether a finding from text includes the effect: it has the same rule, or the same impact on the same object.
 fn includes(raw: &RawFinding, observed: &ObservedEffect) -> bool {
     let same_place = observed.range.start <= raw.range.start && raw.range.end <= observed.range.end;
-    if !same_place || raw.in_code || raw.rule.id == RuleId::OpaqueCode || observed.evidence != Evidence::Effect {
+    if !same_place
+        || raw.in_code
+        || raw.rule.id == RuleId::OpaqueCode
+        || observed.evidence != Evidence::Effect
+    {
         return false;
     }
     let rule = observed.rule.rule();

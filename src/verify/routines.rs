@@ -54,7 +54,12 @@ impl<'a> Routines<'a> {
                 Found::Absent => true,
                 Found::Unknown => false,
             };
-            is_routine.then(|| Defined { name: &name.name, statement, is_only_one: is_only_one(), is_judged: false })
+            is_routine.then(|| Defined {
+                name: &name.name,
+                statement,
+                is_only_one: is_only_one(),
+                is_judged: false,
+            })
         });
         let defined = defined.collect();
         let mut statements = all.iter().map(|context| context.statement);
@@ -76,8 +81,11 @@ impl<'a> Routines<'a> {
         if self.defined.is_empty() || !is_use(statement) {
             return Vec::new();
         }
-        let mut names: Vec<Name> = statement.names.iter().filter(|name| may_be_routine(name)).cloned().collect();
-        names.extend(code.into_iter().flat_map(|replay| names_in(&replay.code)).map(|name| at(name, statement)));
+        let mut names: Vec<Name> =
+            statement.names.iter().filter(|name| may_be_routine(name)).cloned().collect();
+        names.extend(
+            code.into_iter().flat_map(|replay| names_in(&replay.code)).map(|name| at(name, statement)),
+        );
         let mut used: Vec<UsedRoutine> = Vec::new();
         while let Some(name) = names.pop() {
             let range = statement.range.start;
@@ -95,13 +103,20 @@ impl<'a> Routines<'a> {
                 let followed = [name.name.clone()];
                 let is_shown = defined.is_only_one
                     && (routine.pure
-                        || code.as_ref().is_some_and(|code| shows_its_effects(code, schema, scope, &followed)));
+                        || code
+                            .as_ref()
+                            .is_some_and(|code| shows_its_effects(code, schema, scope, &followed)));
                 if !defined.is_judged {
                     names.extend(code.iter().flat_map(names_in).map(|inner| at(inner, statement)));
                 }
                 let code = code.filter(|_| !defined.is_judged && !routine.pure);
                 defined.is_judged |= known;
-                used.push(UsedRoutine { name: name.name.clone(), use_at: name.range.clone(), code, is_shown });
+                used.push(UsedRoutine {
+                    name: name.name.clone(),
+                    use_at: name.range.clone(),
+                    code,
+                    is_shown,
+                });
             }
         }
         used

@@ -166,7 +166,8 @@ impl<'a> RuleContext<'a> {
 
     /// Whether all targets of the statement are exempt.
     pub(super) fn only_exempt(&self) -> bool {
-        self.only_new() || (self.targets().next().is_some() && self.targets().all(|name| self.is_exempt(name)))
+        self.only_new()
+            || (self.targets().next().is_some() && self.targets().all(|name| self.is_exempt(name)))
     }
 
     /// The action of an `ALTER` that contains `hit`.

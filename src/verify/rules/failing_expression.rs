@@ -50,9 +50,10 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
 /// Whether the generated column may refuse the value of its expression.
 fn cannot_hold(context: &RuleContext<'_>, table: Option<&Table>, column: Node<'_>) -> bool {
     let generated = column.first(SyntaxKind::GENERATED_STORED);
-    let Some(expression) = generated.and_then(|it| it.parent()).and_then(|it| {
-        it.descendants().find(|part| is_expression(part.kind()))
-    }) else {
+    let Some(expression) = generated
+        .and_then(|it| it.parent())
+        .and_then(|it| it.descendants().find(|part| is_expression(part.kind())))
+    else {
         return false;
     };
     let of_type = SqlType::of(column);
@@ -266,7 +267,8 @@ mod tests {
         let base = "CREATE TABLE t (a int NOT NULL, b int, c text, d varchar(10), e bigint); \
             CREATE DOMAIN small AS int CHECK (VALUE < 10); CREATE DOMAIN given AS text NOT NULL";
         let denied = |column: &str, expression: &str| {
-            let sql = format!("ALTER TABLE t ADD COLUMN g {column} GENERATED ALWAYS AS ({expression}) STORED");
+            let sql =
+                format!("ALTER TABLE t ADD COLUMN g {column} GENERATED ALWAYS AS ({expression}) STORED");
             ids_on(base, &sql.replace("{not null}", "")).contains(&"failing-expression")
         };
         for (column, expression) in [
@@ -301,11 +303,33 @@ mod tests {
         let base = "CREATE TABLE p (id int PRIMARY KEY); CREATE DOMAIN small AS int CHECK (VALUE < 10); \
             CREATE TABLE t (a int CHECK (a > 5), b varchar(3), c text UNIQUE, d int REFERENCES p, e smallint, f small, \
             g text CHECK (g IN ('x', 'y')), h text DEFAULT 'z')";
-        for default in ["a SET DEFAULT 1", "b SET DEFAULT 'abcd'", "c SET DEFAULT 'x'", "d SET DEFAULT 1", "e SET DEFAULT 40000", "f SET DEFAULT 11", "g SET DEFAULT 'z'", "h SET DEFAULT 1 / 0"] {
+        for default in [
+            "a SET DEFAULT 1",
+            "b SET DEFAULT 'abcd'",
+            "c SET DEFAULT 'x'",
+            "d SET DEFAULT 1",
+            "e SET DEFAULT 40000",
+            "f SET DEFAULT 11",
+            "g SET DEFAULT 'z'",
+            "h SET DEFAULT 1 / 0",
+        ] {
             let sql = format!("ALTER TABLE t ALTER {default}");
-            assert!(ids_on(base, &sql).contains(&"failing-expression"), "{default}: {:?}", ids_on(base, &sql));
+            assert!(
+                ids_on(base, &sql).contains(&"failing-expression"),
+                "{default}: {:?}",
+                ids_on(base, &sql)
+            );
         }
-        for default in ["a SET DEFAULT 6", "b SET DEFAULT 'abc'", "c SET DEFAULT gen_random_uuid()", "d SET DEFAULT NULL", "e SET DEFAULT 40", "f SET DEFAULT 9", "g SET DEFAULT 'x'", "h SET DEFAULT 'y'"] {
+        for default in [
+            "a SET DEFAULT 6",
+            "b SET DEFAULT 'abc'",
+            "c SET DEFAULT gen_random_uuid()",
+            "d SET DEFAULT NULL",
+            "e SET DEFAULT 40",
+            "f SET DEFAULT 9",
+            "g SET DEFAULT 'x'",
+            "h SET DEFAULT 'y'",
+        ] {
             let sql = format!("ALTER TABLE t ALTER {default}");
             assert!(!ids_on(base, &sql).contains(&"failing-expression"), "{default}");
         }

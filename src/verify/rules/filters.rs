@@ -34,7 +34,8 @@ fn conversion(context: &RuleContext<'_>, span: &Span) -> Option<Conversion> {
     let old = context.table().present()?.column(&name).present()?.of_type.clone()?;
     let new = SqlType::of(change)?;
     // A value of a domain is one of its base type.
-    if matches!(context.schema.domain(&old.name), Some(TypeDef::Domain { base, .. }) if base.as_ref() == Some(&new)) {
+    if matches!(context.schema.domain(&old.name), Some(TypeDef::Domain { base, .. }) if base.as_ref() == Some(&new))
+    {
         return Some(Conversion::Widens);
     }
     let plain = change.child(SyntaxKind::USING_EXPR).is_none_or(|using| only_casts(using, &name, &new));
@@ -80,12 +81,13 @@ fn constraint<'a>(context: &'a RuleContext<'_>, span: &Span) -> Option<&'a Const
 pub(super) fn only_refuses_rows(context: &RuleContext<'_>, span: &Span) -> bool {
     context.statement.kind == SyntaxKind::ALTER_DOMAIN
         || constraint(context, span).is_some_and(|found| {
-            !net_effect::has_constraint_again(context, found) && matches!(
-                found.kind,
-                ConstraintKind::Check
-                    | ConstraintKind::NotNull
-                    | ConstraintKind::ForeignKey { has_action: false }
-            )
+            !net_effect::has_constraint_again(context, found)
+                && matches!(
+                    found.kind,
+                    ConstraintKind::Check
+                        | ConstraintKind::NotNull
+                        | ConstraintKind::ForeignKey { has_action: false }
+                )
         })
 }
 
@@ -95,11 +97,10 @@ pub(super) fn drops_unique(context: &RuleContext<'_>, span: &Span) -> bool {
         return context.targets().any(|name| index_guarantees_uniqueness(context, name));
     }
     context.statement.kind != SyntaxKind::ALTER_DOMAIN
-        && constraint(context, span)
-            .is_none_or(|found| {
-                matches!(found.kind, ConstraintKind::Unique | ConstraintKind::PrimaryKey)
-                    && !net_effect::has_constraint_again(context, found)
-            })
+        && constraint(context, span).is_none_or(|found| {
+            matches!(found.kind, ConstraintKind::Unique | ConstraintKind::PrimaryKey)
+                && !net_effect::has_constraint_again(context, found)
+        })
 }
 
 /// Whether the index `name` is unique and no other index guarantees the same.
@@ -262,15 +263,18 @@ fn copies_parent(context: &RuleContext<'_>, insert: Node<'_>) -> bool {
         })
     };
     let kinds = [SyntaxKind::INHERITS, SyntaxKind::INHERIT_TABLE];
-    context.file.iter().take_while(|other| other.statement.range.end <= context.statement.range.start).any(|other| {
-        let node = other.statement.node(context.file_script);
-        let names = &other.statement.names;
-        let parents: Vec<_> = node.children().filter(|part| kinds.contains(&part.kind())).map(Node::range).collect();
-        let is_parent = |name: &Name| parents.iter().any(|part| part.contains(&name.range.start));
-        !parents.is_empty()
-            && names.iter().any(|name| name.role != NameRole::Referenced && name.name == child.name)
-            && names.iter().any(|name| is_parent(name) && is_read(name) && !context.is_new_table(name))
-    })
+    context.file.iter().take_while(|other| other.statement.range.end <= context.statement.range.start).any(
+        |other| {
+            let node = other.statement.node(context.file_script);
+            let names = &other.statement.names;
+            let parents: Vec<_> =
+                node.children().filter(|part| kinds.contains(&part.kind())).map(Node::range).collect();
+            let is_parent = |name: &Name| parents.iter().any(|part| part.contains(&name.range.start));
+            !parents.is_empty()
+                && names.iter().any(|name| name.role != NameRole::Referenced && name.name == child.name)
+                && names.iter().any(|name| is_parent(name) && is_read(name) && !context.is_new_table(name))
+        },
+    )
 }
 
 /// The policy is restrictive.

@@ -78,6 +78,9 @@ pub(in crate::verify) fn attached_changes(context: &RuleContext<'_>, _: &Span) -
         SyntaxKind::TRIGGER,
         SyntaxKind::TRIGGER_REF,
     ];
+    if format!("{:?}", context.statement.kind).starts_with("ALTER_") {
+        return true;
+    }
     let same = || {
         let part = context.node.children().find(|part| parts.contains(&part.kind()))?;
         let name = words(part).concat();
@@ -112,8 +115,7 @@ pub(in crate::verify) fn is_created_again(context: &RuleContext<'_>, name: &Name
                 return false;
             };
             let inputs = signature(name, context.node);
-            let is_it =
-                |own: &&Routine| inputs.as_ref().is_none_or(|inputs| may_match(&own.inputs, inputs));
+            let is_it = |own: &&Routine| inputs.as_ref().is_none_or(|inputs| may_match(&own.inputs, inputs));
             old.iter().filter(is_it).all(|old| new.iter().any(|new| new.header == old.header))
         }
         _ => false,
@@ -177,12 +179,18 @@ fn value_list(check: &str) -> Option<(String, Vec<String>)> {
         ["in", values @ ..] | ["=", "any", values @ ..] => values,
         _ => return None,
     };
-    let values: Vec<&str> =
-        values.iter().copied().filter(|word| !["text", "varchar", "character", "varying"].contains(word)).collect();
-    let is_value = |word: &&str| (word.starts_with('\'') && word.ends_with('\'') && word.len() > 1) || word.parse::<i64>().is_ok();
-    values.iter().all(|word| is_value(&word)).then(|| {
-        ((*column).to_owned(), values.iter().map(|&value| value.to_owned()).collect())
-    })
+    let values: Vec<&str> = values
+        .iter()
+        .copied()
+        .filter(|word| !["text", "varchar", "character", "varying"].contains(word))
+        .collect();
+    let is_value = |word: &&str| {
+        (word.starts_with('\'') && word.ends_with('\'') && word.len() > 1) || word.parse::<i64>().is_ok()
+    };
+    values
+        .iter()
+        .all(|word| is_value(&word))
+        .then(|| ((*column).to_owned(), values.iter().map(|&value| value.to_owned()).collect()))
 }
 
 #[cfg(test)]
@@ -228,10 +236,19 @@ mod tests {
     #[test]
     fn what_is_other_afterwards_is_denied() {
         for (sql, expected) in [
-            ("ALTER TABLE t DROP CONSTRAINT t_k_fkey; ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES p (id)", "add-foreign-key"),
+            (
+                "ALTER TABLE t DROP CONSTRAINT t_k_fkey; ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES p (id)",
+                "add-foreign-key",
+            ),
             ("ALTER TABLE t ADD CONSTRAINT o FOREIGN KEY (k) REFERENCES t (id)", "add-foreign-key"),
-            ("ALTER TABLE t DROP CONSTRAINT t_a_key; ALTER TABLE t ADD CONSTRAINT t_a_key UNIQUE (k)", "add-unique"),
-            ("ALTER TABLE t DROP CONSTRAINT t_a_key; ALTER TABLE t ADD CONSTRAINT other UNIQUE (a)", "drop-unique"),
+            (
+                "ALTER TABLE t DROP CONSTRAINT t_a_key; ALTER TABLE t ADD CONSTRAINT t_a_key UNIQUE (k)",
+                "add-unique",
+            ),
+            (
+                "ALTER TABLE t DROP CONSTRAINT t_a_key; ALTER TABLE t ADD CONSTRAINT other UNIQUE (a)",
+                "drop-unique",
+            ),
             ("DROP INDEX u; CREATE UNIQUE INDEX u ON t (b, k)", "drop-unique"),
             ("DROP INDEX u; CREATE UNIQUE INDEX u ON t (b) WHERE a > 1", "drop-unique"),
             ("ALTER TABLE t ALTER b DROP DEFAULT", "drop-default"),
@@ -240,10 +257,22 @@ mod tests {
             ("DROP VIEW v; CREATE VIEW v AS SELECT a FROM t WHERE a > 1", "drop-view"),
             ("DROP VIEW v CASCADE; CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1", "drop-view"),
             ("DROP VIEW v; CREATE MATERIALIZED VIEW v AS SELECT id, a FROM t WHERE a > 1", "drop-view"),
-            ("DROP FUNCTION f(int); CREATE FUNCTION f(x int) RETURNS text LANGUAGE sql AS 'SELECT x::text'", "drop-function"),
-            ("DROP FUNCTION f(int); CREATE FUNCTION f(y int) RETURNS int LANGUAGE sql AS 'SELECT y'", "drop-function"),
-            ("DROP TRIGGER g ON t; CREATE TRIGGER g AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()", "drop-trigger"),
-            ("ALTER TABLE t DROP CONSTRAINT t_r_check; ALTER TABLE t ADD CONSTRAINT t_r_check CHECK (r IN ('a', 'c'))", "add-check"),
+            (
+                "DROP FUNCTION f(int); CREATE FUNCTION f(x int) RETURNS text LANGUAGE sql AS 'SELECT x::text'",
+                "drop-function",
+            ),
+            (
+                "DROP FUNCTION f(int); CREATE FUNCTION f(y int) RETURNS int LANGUAGE sql AS 'SELECT y'",
+                "drop-function",
+            ),
+            (
+                "DROP TRIGGER g ON t; CREATE TRIGGER g AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()",
+                "drop-trigger",
+            ),
+            (
+                "ALTER TABLE t DROP CONSTRAINT t_r_check; ALTER TABLE t ADD CONSTRAINT t_r_check CHECK (r IN ('a', 'c'))",
+                "add-check",
+            ),
             ("ALTER TABLE t ADD CHECK (k IN ('a', 'b', 'c'))", "add-check"),
         ] {
             assert!(denied_on(BASE, sql).contains(&expected), "{sql}: {:?}", denied_on(BASE, sql));

@@ -29,7 +29,9 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
         .nodes(&[SyntaxKind::CALL, SyntaxKind::DO, SyntaxKind::EXECUTE, SyntaxKind::LOAD])
         .filter(|node| match node.kind() {
             SyntaxKind::DO => !context.code.is_some_and(|code| is_shown(context, code)),
-            SyntaxKind::CALL => !context.statement.names.iter().any(|name| context.followed.contains(&name.name)),
+            SyntaxKind::CALL => {
+                !context.statement.names.iter().any(|name| context.followed.contains(&name.name))
+            }
             _ => true,
         });
     let copies = context.nodes(&[SyntaxKind::COPY_PROGRAM]).filter(|target| {

@@ -3,7 +3,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::NameRole;
+use crate::sql::{NameRole, Node, TextNames};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::net_effect::before_file;
@@ -100,16 +100,45 @@ fn replaced_routine<'a>(context: &RuleContext<'a>) -> Option<&'a Routine> {
     old.iter().find(|old| old.inputs == inputs)
 }
 
-/// Whether the statement changes only the body of a routine: arguments, result, volatility and options stay.
+/// Whether the statement changes only the body of a routine: arguments, result, volatility and options stay, and the new body
+/// reads all arguments and relations that the old one reads.
 pub(in crate::verify) fn replaces_only_body(context: &RuleContext<'_>) -> bool {
-    replaced_routine(context).is_some_and(|old| old.header == Routine::of(context.node).header)
+    let Some(old) = replaced_routine(context) else { return false };
+    let list = context.node.child(SyntaxKind::PARAM_LIST);
+    let parameters =
+        list.into_iter().flat_map(Node::children).filter_map(|part| words(part).into_iter().next());
+    let parameters: Vec<String> = parameters.chain(["new".to_owned(), "old".to_owned()]).collect();
+    let is_input =
+        |name: &&str| parameters.iter().any(|own| own == name) || context.schema.has_relation(name);
+    let body = |text: &str| text.find(" AS ").or_else(|| text.find(" as ")).map_or(0, |at| at + 4);
+    let new_text = context.node.text();
+    let new = TextNames::of(&new_text[body(new_text)..]);
+    let reads = TextNames::of(&old.definition[body(&old.definition)..]);
+    old.header == Routine::of(context.node).header
+        && reads.names().filter(is_input).all(|name| new.contains(name))
 }
 
 /// Whether the statement creates an operator of the server's name for types of the server, which hides the server's own.
 fn hides_operator(context: &RuleContext<'_>) -> bool {
     const TYPES: &[&str] = &[
-        "bool", "bpchar", "date", "float4", "float8", "int2", "int4", "int8", "json", "jsonb", "name", "numeric",
-        "text", "time", "timestamp", "timestamptz", "uuid", "varchar",
+        "bool",
+        "bpchar",
+        "date",
+        "float4",
+        "float8",
+        "int2",
+        "int4",
+        "int8",
+        "json",
+        "jsonb",
+        "name",
+        "numeric",
+        "text",
+        "time",
+        "timestamp",
+        "timestamptz",
+        "uuid",
+        "varchar",
     ];
     let name = context.statement.names.iter().find(|name| name.role == NameRole::Created);
     let tokens = words(context.node);
@@ -126,7 +155,8 @@ fn hides_operator(context: &RuleContext<'_>) -> bool {
         };
         TYPES.contains(&of_type)
     };
-    let of_server = ["=", "<>", "!=", "<", ">", "<=", ">=", "||", "~~", "~", "+", "-", "*", "/", "@>", "<@", "->", "->>"];
+    let of_server =
+        ["=", "<>", "!=", "<", ">", "<=", ">=", "||", "~~", "~", "+", "-", "*", "/", "@>", "<@", "->", "->>"];
     name.is_some_and(|name| of_server.contains(&name.name.as_str()))
         && is_servers("leftarg")
         && is_servers("rightarg")
@@ -198,10 +228,7 @@ mod tests {
         for (sql, expected) in [
             ("CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE sql AS $x$SELECT a$x$", &[][..]),
             ("CREATE OR REPLACE FUNCTION g(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'", &[]),
-            (
-                "CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 0'",
-                &["replace-body"],
-            ),
+            ("CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 0'", &["replace-body"]),
             (
                 "CREATE OR REPLACE FUNCTION f(a text) RETURNS int LANGUAGE sql AS 'SELECT 0'",
                 &["add-overload"],

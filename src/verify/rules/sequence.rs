@@ -21,11 +21,8 @@ pub(in crate::verify) const RULE: Rule = Rule {
 };
 
 /// Options that do not change the next value: a cache, a start that only RESTART uses, a higher maximum.
-const HARMLESS: &[SyntaxKind] = &[
-    SyntaxKind::OPTION_CACHE,
-    SyntaxKind::OPTION_NO_MAX_VALUE,
-    SyntaxKind::OPTION_START,
-];
+const HARMLESS: &[SyntaxKind] =
+    &[SyntaxKind::OPTION_CACHE, SyntaxKind::OPTION_NO_MAX_VALUE, SyntaxKind::OPTION_START];
 
 fn judge(context: &RuleContext<'_>) -> Vec<Span> {
     let options = context

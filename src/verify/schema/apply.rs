@@ -183,9 +183,8 @@ impl Schema {
     /// A table that is created from a query.
     fn create_filled(&mut self, step: Step<'_>) {
         let source = |name: &Name| self.table(name, step.scope).present();
-        let table = columns_of_query(step.statement, step.node, &source).map_or_else(Table::default, |columns| {
-            Table { columns, is_complete: true, ..Table::default() }
-        });
+        let table = columns_of_query(step.statement, step.node, &source)
+            .map_or_else(Table::default, |columns| Table { columns, is_complete: true, ..Table::default() });
         self.add_relation(step, Relation::Table(table));
     }
 
@@ -248,7 +247,8 @@ impl Schema {
         let own = [SyntaxKind::TRIGGER, SyntaxKind::POLICY, SyntaxKind::RULE];
         let name = step.node.children().find(|part| own.contains(&part.kind())).map(|part| name_of(part));
         let text = words(step.node).join(" ");
-        if let Some(view) = step.target().and_then(|name| self.key_of(self.relations.all(), name, step.scope)) {
+        if let Some(view) = step.target().and_then(|name| self.key_of(self.relations.all(), name, step.scope))
+        {
             self.relations.note_attached_to_view(&view);
         }
         self.with_table(step, |table, _, _| {
@@ -277,7 +277,9 @@ impl Schema {
     }
 
     fn note_privileges(&mut self, step: Step<'_>) {
-        let all = words(step.node).windows(2).any(|pair| pair[0] == "all" && pair[1].ends_with('s') && pair[1] != "privileges");
+        let all = words(step.node)
+            .windows(2)
+            .any(|pair| pair[0] == "all" && pair[1].ends_with('s') && pair[1] != "privileges");
         for name in step.targets() {
             self.knowledge.note_privileges(&name.name, all);
         }
@@ -368,6 +370,18 @@ impl Schema {
                 self.move_relation(step);
             }
             SyntaxKind::ALTER_TYPE | SyntaxKind::ALTER_DOMAIN => self.alter_type(step),
+            SyntaxKind::ALTER_POLICY | SyntaxKind::ALTER_RULE | SyntaxKind::ALTER_TRIGGER => {
+                // Its definition is no longer known, and its name may be another one.
+                let renamed = words(step.node).windows(2).any(|pair| pair == ["rename", "to"]);
+                let last = words(step.node).pop().filter(|_| renamed);
+                let tokens = words(step.node);
+                self.with_table(step, |table, _, _| {
+                    for own in table.attached.iter_mut().filter(|own| tokens.get(2) == Some(&own.name)) {
+                        own.text.clear();
+                        own.name = last.clone().unwrap_or_else(|| own.name.clone());
+                    }
+                });
+            }
             SyntaxKind::ALTER_FUNCTION
             | SyntaxKind::ALTER_PROCEDURE
             | SyntaxKind::ALTER_ROUTINE
@@ -454,7 +468,8 @@ impl Schema {
             match def {
                 TypeDef::Domain { refuses_null, checks: own, .. } => {
                     own.extend(checks(step.node));
-                    *refuses_null |= step.node.contains(&[SyntaxKind::SET_NOT_NULL, SyntaxKind::ADD_CONSTRAINT]);
+                    *refuses_null |=
+                        step.node.contains(&[SyntaxKind::SET_NOT_NULL, SyntaxKind::ADD_CONSTRAINT]);
                     *refuses_null &= !step.node.contains(&[SyntaxKind::DROP_NOT_NULL]);
                 }
                 TypeDef::Enum(_) | TypeDef::Other => {}

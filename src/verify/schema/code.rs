@@ -120,9 +120,8 @@ impl Schema {
             Some(_) => self.routines(name, scope),
         };
         if let Found::Present(routines) = own {
-            let pure = routines
-                .iter()
-                .all(|routine| routine.pure && !self.calls_writer(routine, scope, depth));
+            let pure =
+                routines.iter().all(|routine| routine.pure && !self.calls_writer(routine, scope, depth));
             return if pure { Call::Harmless } else { Call::Opaque };
         }
         // Extensions may be in any schema.

@@ -67,9 +67,10 @@ impl Knowledge {
             SchemaRef::Tenant => self.tenant,
             SchemaRef::Platform => self.platform,
             SchemaRef::Bare => self.others,
-            SchemaRef::Named(name) => self.schemas.get(name).map_or(self.others, |state| {
-                matches!(state, SchemaState::Complete | SchemaState::Dropped)
-            }),
+            SchemaRef::Named(name) => self
+                .schemas
+                .get(name)
+                .map_or(self.others, |state| matches!(state, SchemaState::Complete | SchemaState::Dropped)),
         }
     }
 
@@ -161,7 +162,8 @@ impl Knowledge {
         self.tenant &= other.tenant;
         self.others &= other.others;
         let differs = |(name, state): &(&String, &SchemaState)| other.schemas.get(*name) != Some(state);
-        let changed: Vec<String> = self.schemas.iter().filter(differs).map(|(name, _)| name.clone()).collect();
+        let changed: Vec<String> =
+            self.schemas.iter().filter(differs).map(|(name, _)| name.clone()).collect();
         let differs = |(name, exists): &(&String, &bool)| other.extensions.get(*name) != Some(exists);
         let extensions: Vec<String> =
             self.extensions.iter().filter(differs).map(|(name, _)| name.clone()).collect();

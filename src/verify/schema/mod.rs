@@ -109,7 +109,7 @@ pub(super) struct Routine {
     /// Its definition without the body.
     pub(super) header: String,
     /// The statement that creates it.
-    definition: Arc<str>,
+    pub(super) definition: Arc<str>,
 }
 
 impl Schema {
@@ -259,12 +259,19 @@ impl Schema {
         self.knowledge.has_privileges(name)
     }
 
+    /// Whether a relation with this name is known, in any schema.
+    pub(super) fn has_relation(&self, name: &str) -> bool {
+        !self.relations.all().with_name(name).is_empty()
+    }
+
     /// The domain with this name, in any schema.
     pub(super) fn domain(&self, name: &str) -> Option<&TypeDef> {
         let name = name.rsplit('.').next().unwrap_or(name);
-        self.types.with_name(name).iter().map(|(_, def)| def.as_ref()).find(|def| {
-            matches!(def, TypeDef::Domain { .. })
-        })
+        self.types
+            .with_name(name)
+            .iter()
+            .map(|(_, def)| def.as_ref())
+            .find(|def| matches!(def, TypeDef::Domain { .. }))
     }
 
     /// The extension `name`.

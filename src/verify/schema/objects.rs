@@ -95,8 +95,11 @@ impl Routine {
             optional: parameters.filter(|part| part.child(SyntaxKind::PARAM_DEFAULT).is_some()).count(),
             pure: is_enforced && says(&[SyntaxKind::IMMUTABLE, SyntaxKind::STABLE]),
             text: words(node).join(BETWEEN_WORDS),
-            header: words_besides(node, &node.first(SyntaxKind::AS_DEFINITION).into_iter().collect::<Vec<_>>())
-                .join(BETWEEN_WORDS),
+            header: words_besides(
+                node,
+                &node.first(SyntaxKind::AS_DEFINITION).into_iter().collect::<Vec<_>>(),
+            )
+            .join(BETWEEN_WORDS),
             definition: node.text().into(),
         }
     }

@@ -149,11 +149,7 @@ pub(super) fn add_constraint(table: &mut Table, of: &str, node: Node<'_>, column
         SyntaxKind::FOREIGN_KEY_CONSTRAINT | SyntaxKind::REFERENCES_CONSTRAINT => {
             let list = node.child(SyntaxKind::FOREIGN_KEY_COLUMN_LIST);
             let columns = list.map(|list| names_of(list, SyntaxKind::COLUMN_NAME_REF)).or(own());
-            (
-                ConstraintKind::ForeignKey { has_action: has_action(node) },
-                columns.unwrap_or_default(),
-                "fkey",
-            )
+            (ConstraintKind::ForeignKey { has_action: has_action(node) }, columns.unwrap_or_default(), "fkey")
         }
         _ => return,
     };
@@ -209,9 +205,7 @@ pub(super) fn add_constraint(table: &mut Table, of: &str, node: Node<'_>, column
 pub(in crate::verify) fn constraint_text(node: Node<'_>, column: Option<&str>) -> String {
     let apart: Vec<Node<'_>> = node
         .children()
-        .filter(|part| {
-            matches!(part.kind(), SyntaxKind::CONSTRAINT_NAME_CLAUSE | SyntaxKind::NOT_VALID)
-        })
+        .filter(|part| matches!(part.kind(), SyntaxKind::CONSTRAINT_NAME_CLAUSE | SyntaxKind::NOT_VALID))
         .collect();
     let text = words_besides(node, &apart).join(" ");
     match column.filter(|_| node.kind() != SyntaxKind::CHECK_CONSTRAINT) {

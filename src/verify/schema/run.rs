@@ -38,14 +38,14 @@ impl Schema {
     fn run_body(&mut self, code: &Code, scope: Option<Scope>, depth: usize) -> Vec<CodeStep> {
         let mut steps: Vec<CodeStep> = Vec::new();
         let mut runs_before = None;
-        for (statement, runs) in code.script.statements.iter().zip(&code.runs) {
+        for (at, (statement, runs)) in code.script.statements.iter().zip(&code.runs).enumerate() {
             let node = statement.node(&code.script);
-            // All statements of a branch run, or none.
-            let same_branch = steps.last().filter(|_| runs_before == Some(runs) && is_branch(runs));
-            let effect = match same_branch {
-                Some(step) => step.effect,
-                None if depth > 0 => Effect::Uncertain,
-                None => self.effect(statement, node, scope, runs),
+            let effect = match steps.last() {
+                _ if depth > 0 => Effect::Uncertain,
+                // All statements of a branch run, or none.
+                Some(step) if runs_before == Some(runs) && is_branch(runs) => step.effect,
+                _ if is_branch(runs) => self.effect_of_branch(code, at, scope),
+                _ => self.effect(statement, node, scope, runs),
             };
             runs_before = Some(runs);
             steps.push(CodeStep { schema: self.clone(), effect });
@@ -125,6 +125,16 @@ impl Schema {
             self.routines.remove(&key);
         }
         self.knowledge.forget(name);
+    }
+
+    /// The effect of the branch that begins with the statement at `first`. One of its statements creates or drops the object for
+    /// which its condition looks.
+    fn effect_of_branch(&self, code: &Code, first: usize, scope: Option<Scope>) -> Effect {
+        let branch = code.script.statements.iter().zip(&code.runs).skip(first);
+        let branch = branch.take_while(|(_, runs)| **runs == code.runs[first]);
+        let mut effects =
+            branch.map(|(statement, runs)| self.effect(statement, statement.node(&code.script), scope, runs));
+        effects.find(|effect| *effect != Effect::Uncertain).unwrap_or(Effect::Uncertain)
     }
 
     /// The effect of a statement of a body that runs under the condition `runs`.

@@ -2,7 +2,8 @@
 
 use super::*;
 
-const BASE: &str = "CREATE TABLE t (a int, b text NOT NULL, c int); CREATE INDEX i ON t (a); CREATE TABLE u (a int)";
+const BASE: &str =
+    "CREATE TABLE t (a int, b text NOT NULL, c int); CREATE INDEX i ON t (a); CREATE TABLE u (a int)";
 
 #[test]
 fn statements_in_a_block_have_the_findings_of_plain_ones() {
@@ -11,9 +12,15 @@ fn statements_in_a_block_have_the_findings_of_plain_ones() {
         ("IF true THEN NULL; ELSE DROP TABLE t; END IF;", &["drop-table"]),
         ("FOR r IN SELECT 1 LOOP DELETE FROM t; END LOOP;", &["delete-without-where"]),
         ("BEGIN NULL; EXCEPTION WHEN others THEN TRUNCATE t; END;", &["truncate"]),
-        ("ALTER TABLE t DROP COLUMN a; ALTER TABLE t ALTER b TYPE varchar(3);", &["drop-column", "change-column-type"]),
+        (
+            "ALTER TABLE t DROP COLUMN a; ALTER TABLE t ALTER b TYPE varchar(3);",
+            &["drop-column", "change-column-type"],
+        ),
         ("UPDATE t SET b = 'x';", &["update-without-where"]),
-        ("WITH d AS (DELETE FROM t WHERE a = 1 RETURNING a) SELECT count(*) INTO n FROM d;", &["delete-rows"]),
+        (
+            "WITH d AS (DELETE FROM t WHERE a = 1 RETURNING a) SELECT count(*) INTO n FROM d;",
+            &["delete-rows"],
+        ),
         ("CASE n WHEN 1 THEN NULL; ELSE LOOP DROP TABLE u; EXIT; END LOOP; END CASE;", &["drop-table"]),
         ("DROP INDEX i;", &[]),
         ("ALTER TABLE t ADD d int; UPDATE t SET d = 1 WHERE a > 1;", &[]),
@@ -90,18 +97,33 @@ fn after_opaque_code_other_objects_are_judged_as_before() {
     let opaque = "-- Allow: opaque-code because x\nDO $$ BEGIN EXECUTE 'ALTER TABLE u ADD b int'; END $$;";
     assert_eq!(denied_on(BASE, &format!("{opaque} DROP INDEX i")), [""; 0]);
     assert_eq!(denied_on(BASE, &format!("{opaque} ALTER TABLE t ALTER a TYPE bigint")), [""; 0]);
-    assert_eq!(denied_on(BASE, &format!("{opaque} CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'")), [""; 0]);
+    assert_eq!(
+        denied_on(
+            BASE,
+            &format!("{opaque} CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+        ),
+        [""; 0]
+    );
     assert_eq!(denied_on(BASE, &format!("{opaque} DROP TABLE IF EXISTS never_was")), [""; 0]);
-    assert_eq!(denied_on(BASE, &format!("{opaque} ALTER TABLE u ALTER a TYPE bigint")), ["change-column-type"]);
+    assert_eq!(
+        denied_on(BASE, &format!("{opaque} ALTER TABLE u ALTER a TYPE bigint")),
+        ["change-column-type"]
+    );
     let dropped = "-- Allow: drop-function because x\nDROP FUNCTION IF EXISTS f(text);";
     let with = format!("{BASE}; CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'");
     assert_eq!(denied_on(&with, "DROP FUNCTION IF EXISTS f(text)"), [""; 0]);
     assert_eq!(denied_on(&with, "DROP FUNCTION IF EXISTS f(integer)"), ["drop-function"]);
     assert_eq!(
-        denied_on(&with, "DROP FUNCTION IF EXISTS g(int4); CREATE OR REPLACE FUNCTION h() RETURNS int LANGUAGE sql AS 'SELECT 1'"),
+        denied_on(
+            &with,
+            "DROP FUNCTION IF EXISTS g(int4); CREATE OR REPLACE FUNCTION h() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+        ),
         [""; 0],
         "{dropped}"
     );
-    assert_eq!(denied_on(BASE, "DROP SCHEMA IF EXISTS never_was; DROP EXTENSION IF EXISTS never_was"), [""; 0]);
+    assert_eq!(
+        denied_on(BASE, "DROP SCHEMA IF EXISTS never_was; DROP EXTENSION IF EXISTS never_was"),
+        [""; 0]
+    );
     assert!(denied_on(BASE, "DROP SCHEMA IF EXISTS org_acme").contains(&"drop-schema"));
 }

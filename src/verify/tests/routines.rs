@@ -50,7 +50,11 @@ fn what_cannot_be_read_is_opaque() {
         "LANGUAGE plpython3u AS $$ x $$",
         "LANGUAGE c AS 'x'",
     ] {
-        for used in ["SELECT hidden()", "CREATE TABLE n (a int DEFAULT hidden())", "CREATE VIEW v AS SELECT hidden() AS a"] {
+        for used in [
+            "SELECT hidden()",
+            "CREATE TABLE n (a int DEFAULT hidden())",
+            "CREATE VIEW v AS SELECT hidden() AS a",
+        ] {
             let sql = format!("CREATE FUNCTION hidden() RETURNS int {body}; {used}");
             assert!(denied_on(BASE, &sql).contains(&"opaque-code"), "{sql}: {:?}", denied_on(BASE, &sql));
         }
@@ -74,7 +78,10 @@ fn harmless_routines_pass() {
 fn what_the_file_makes_does_not_hide_an_effect_on_old_rows() {
     for (sql, expected) in [
         ("CREATE DOMAIN d AS int; ALTER TABLE users ADD a d; ALTER DOMAIN d SET NOT NULL", "set-not-null"),
-        ("CREATE DOMAIN d AS text; ALTER TABLE users ADD a d; ALTER DOMAIN d ADD CHECK (VALUE <> '')", "change-domain"),
+        (
+            "CREATE DOMAIN d AS text; ALTER TABLE users ADD a d; ALTER DOMAIN d ADD CHECK (VALUE <> '')",
+            "change-domain",
+        ),
         ("CREATE TABLE child () INHERITS (users); INSERT INTO child SELECT * FROM users", "inherit-table"),
     ] {
         let found = denied_on(BASE, sql);
@@ -92,15 +99,50 @@ fn what_the_file_makes_does_not_hide_an_effect_on_old_rows() {
 #[test]
 fn a_replaced_body_is_judged_like_a_block() {
     for (sql, expected) in [
-        ("CREATE OR REPLACE FUNCTION old(a int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN a + 1; END'", &["replace-body"][..]),
-        ("CREATE OR REPLACE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.note := 1; RETURN NEW; END'", &["replace-body"]),
-        ("DROP FUNCTION old(int); CREATE FUNCTION old(a int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 2; END'", &["replace-body"]),
-        ("CREATE OR REPLACE FUNCTION old(a int) RETURNS int LANGUAGE plpgsql AS 'BEGIN DELETE FROM users; RETURN a; END'", &["replace-object"]),
-        ("CREATE OR REPLACE FUNCTION old(a int) RETURNS int LANGUAGE plpgsql AS 'BEGIN EXECUTE ''x''; RETURN a; END'", &["replace-object"]),
-        ("CREATE OR REPLACE FUNCTION old(a int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN a + 1; END'", &["replace-object"]),
-        ("CREATE OR REPLACE FUNCTION old(a int) RETURNS int SECURITY DEFINER LANGUAGE plpgsql AS 'BEGIN RETURN a; END'", &["replace-object"]),
-        ("CREATE OR REPLACE FUNCTION old(a int) RETURNS SETOF int LANGUAGE plpgsql AS 'BEGIN RETURN NEXT a; END'", &["replace-object"]),
-        ("CREATE OR REPLACE FUNCTION old(b int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN b; END'", &["replace-object"]),
+        (
+            "CREATE OR REPLACE FUNCTION old(a int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN a + 1; END'",
+            &["replace-body"][..],
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.note := 1; RETURN NEW; END'",
+            &["replace-body"],
+        ),
+        (
+            "DROP FUNCTION old(int); CREATE FUNCTION old(a int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN a * 2; END'",
+            &["replace-body"],
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION old(a int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 0; END'",
+            &["replace-object"],
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+            &["replace-object"],
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION old(a int) RETURNS int LANGUAGE plpgsql AS 'BEGIN DELETE FROM users; RETURN a; END'",
+            &["replace-object"],
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION old(a int) RETURNS int LANGUAGE plpgsql AS 'BEGIN EXECUTE ''x''; RETURN a; END'",
+            &["replace-object"],
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION old(a int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN a + 1; END'",
+            &["replace-object"],
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION old(a int) RETURNS int SECURITY DEFINER LANGUAGE plpgsql AS 'BEGIN RETURN a; END'",
+            &["replace-object"],
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION old(a int) RETURNS SETOF int LANGUAGE plpgsql AS 'BEGIN RETURN NEXT a; END'",
+            &["replace-object"],
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION old(b int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN b; END'",
+            &["replace-object"],
+        ),
         ("CREATE OR REPLACE FUNCTION old(a int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN a; END'", &[]),
     ] {
         assert_eq!(ids_on(BASE, sql), expected, "{sql}");
