@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use squawk_linter::Rule as SquawkRule;
 use squawk_syntax::SyntaxKind;
 
-use super::new_objects::{NewObjects, is_drop};
+use super::new_objects::{NewObjects, is_create, is_drop};
 use super::routines::{Routines, UsedRoutine};
 use super::rule::{Judge, Rule, Tool};
 use super::rule_context::{RuleContext, SchemaContext, Span};
@@ -79,7 +79,7 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<RawFinding> 
                 // A rule may read the text of the whole block.
                 let inner = inner.into_iter().filter(|raw| !own.iter().any(|own| own.rule.id == raw.rule.id));
                 found.extend(inner.map(|raw| RawFinding { in_code: true, ..raw }));
-                if *effect == Effect::Certain || !made.creates(statement) {
+                if *effect == Effect::Certain || !is_create(statement.kind) {
                     learn(&mut made, &code.script, statement, *scope, schema);
                 }
             }

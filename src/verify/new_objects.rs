@@ -73,11 +73,6 @@ impl<'a> NewObjects<'a> {
         self.defined.contains(&name.name)
     }
 
-    /// Whether the statement creates an object.
-    pub(super) fn creates(&self, statement: &Statement) -> bool {
-        CREATES.contains(&statement.kind)
-    }
-
     /// Adds the object that a statement creates; removes those that it drops, renames or moves. `proven`: no object had that
     /// name before.
     pub(super) fn learn(
@@ -175,6 +170,11 @@ fn parameters(node: Node<'_>) -> String {
 fn drops_its_targets(kind: SyntaxKind) -> bool {
     is_drop(kind)
         && !matches!(kind, SyntaxKind::DROP_POLICY | SyntaxKind::DROP_RULE | SyntaxKind::DROP_TRIGGER)
+}
+
+/// Whether statements of this kind create objects.
+pub(super) fn is_create(kind: SyntaxKind) -> bool {
+    CREATES.contains(&kind)
 }
 
 /// Whether statements of this kind drop objects.

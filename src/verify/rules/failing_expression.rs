@@ -51,7 +51,7 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
 fn cannot_hold(context: &RuleContext<'_>, table: Option<&Table>, column: Node<'_>) -> bool {
     let generated = column.first(SyntaxKind::GENERATED_STORED);
     let Some(expression) = generated
-        .and_then(|it| it.parent())
+        .and_then(Node::parent)
         .and_then(|it| it.descendants().find(|part| is_expression(part.kind())))
     else {
         return false;

@@ -175,21 +175,18 @@ fn value_list(check: &str) -> Option<(String, Vec<String>)> {
         .filter(|word| !["(", ")", "check", "array", "[", "]", ",", ":", "::"].contains(word))
         .collect();
     let (column, rest) = plain.split_first()?;
-    let values = match rest {
-        ["in", values @ ..] | ["=", "any", values @ ..] => values,
-        _ => return None,
-    };
+    let (["in", values @ ..] | ["=", "any", values @ ..]) = rest else { return None };
     let values: Vec<&str> = values
         .iter()
         .copied()
         .filter(|word| !["text", "varchar", "character", "varying"].contains(word))
         .collect();
-    let is_value = |word: &&str| {
+    let is_value = |word: &str| {
         (word.starts_with('\'') && word.ends_with('\'') && word.len() > 1) || word.parse::<i64>().is_ok()
     };
     values
         .iter()
-        .all(|word| is_value(&word))
+        .all(|word| is_value(word))
         .then(|| ((*column).to_owned(), values.iter().map(|&value| value.to_owned()).collect()))
 }
 

@@ -8,6 +8,7 @@ use super::table::Found;
 
 /// What is known about missing objects.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is about other schemas")]
 pub(super) struct Knowledge {
     pub(super) platform: bool,
     pub(super) tenant: bool,
@@ -33,20 +34,20 @@ enum SchemaState {
 impl Knowledge {
     /// All schemas are known completely.
     pub(super) fn complete() -> Self {
-        Self { others: true, ..Self::of_project(true, true) }
+        Self { others: true, tenant: true, ..Self::of_project(true) }
     }
 
     /// Nothing is known.
     pub(super) fn none() -> Self {
-        Self::of_project(false, false)
+        Self::of_project(false)
     }
 
-    /// The platform's schema is known completely if the chain begins with an empty database. Other schemas may contain objects that
-    /// do not belong to the project.
-    pub(super) fn of_project(is_from_start: bool, tenant: bool) -> Self {
+    /// The platform's schema is known completely if the chain begins with an empty database. The tenant's comes from a template, and
+    /// other schemas may contain objects that do not belong to the project.
+    pub(super) fn of_project(is_from_start: bool) -> Self {
         Self {
             platform: is_from_start,
-            tenant,
+            tenant: false,
             others: false,
             is_from_start,
             schemas: HashTrieMapSync::new_sync(),

@@ -126,7 +126,7 @@ impl Schema {
     /// A project's database before its first migration. The tenant's schema comes from a template; other schemas do not belong to
     /// the project.
     pub fn of_project(platform: &str, from_the_start: bool) -> Self {
-        Self::with(platform, Knowledge::of_project(from_the_start, false))
+        Self::with(platform, Knowledge::of_project(from_the_start))
     }
 
     fn with(platform: &str, knowledge: Knowledge) -> Self {

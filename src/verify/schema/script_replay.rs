@@ -68,15 +68,12 @@ impl Schema {
         let follow = |(statement, scope): (&'a Statement, Option<Scope>)| {
             let schema = after.clone();
             let code = if statement.kind == SyntaxKind::DO { Code::of(script, statement) } else { None };
-            let code = match code {
-                Some(code) => {
-                    let steps = after.run_block(&code, scope);
-                    Some(CodeReplay { code, steps })
-                }
-                None => {
-                    after.apply(script, statement, scope);
-                    None
-                }
+            let code = if let Some(code) = code {
+                let steps = after.run_block(&code, scope);
+                Some(CodeReplay { code, steps })
+            } else {
+                after.apply(script, statement, scope);
+                None
             };
             StatementContext { statement, scope, schema, code }
         };
