@@ -11,7 +11,7 @@ DO $$ BEGIN PERFORM 1 / 0; EXCEPTION WHEN division_by_zero THEN ALTER TABLE orde
 -- reject | block | quoted | the body is a plain string
 DO 'BEGIN UPDATE customers SET country = ''US''; END';
 -- reject | block | INTO | the statement stores its result in a variable
-DO $$ DECLARE n int; BEGIN WITH gone AS (DELETE FROM audit_log RETURNING 1) SELECT count(*) INTO n FROM gone; END $$;
+DO $$ DECLARE n int; BEGIN WITH gone AS (DELETE FROM invoices RETURNING 1) SELECT count(*) INTO n FROM gone; END $$;
 -- reject | block | EXECUTE | the text does not show what runs
 DO $$ DECLARE verb text := 'DROP'; BEGIN EXECUTE verb || ' TABLE invoices'; END $$;
 -- reject | block | PERFORM | the function deletes all orders

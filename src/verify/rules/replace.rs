@@ -228,7 +228,10 @@ mod tests {
         for (sql, expected) in [
             ("CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE sql AS $x$SELECT a$x$", &[][..]),
             ("CREATE OR REPLACE FUNCTION g(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'", &[]),
-            ("CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 0'", &["replace-body"]),
+            (
+                "CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 0'",
+                &["replace-object"],
+            ),
             (
                 "CREATE OR REPLACE FUNCTION f(a text) RETURNS int LANGUAGE sql AS 'SELECT 0'",
                 &["add-overload"],

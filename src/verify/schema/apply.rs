@@ -5,12 +5,13 @@ use std::sync::Arc;
 use squawk_syntax::SyntaxKind;
 
 use super::alter::{alter, define_column};
+use super::like::copy_like;
 use super::name_map::NameMap;
 use super::parts::{add_constraint, constraint_text, index, name_of, words};
 use super::query_columns::columns_of_query;
 use super::schema_ref::SchemaRef;
 use super::signature::{may_match, signature};
-use super::table::{Attached, Column, Constraint, ConstraintKind, Found, OmittedValue, Table, object_name};
+use super::table::{Attached, Column, Found, Table};
 use super::{Key, Relation, Routine, Schema, TypeDef, View};
 use crate::sql::{Name, NameRole, Node, Scope, Script, Statement};
 
@@ -564,69 +565,4 @@ fn remove_home<T>(held: &mut NameMap<T>, home: &SchemaRef) {
     for key in held.keys_in(home) {
         held.remove(&key);
     }
-}
-
-/// Copies the columns of `source` to the new `table`, and the parts that the LIKE clause includes (manual, CREATE TABLE).
-fn copy_like(table: &mut Table, of: &str, like: Node<'_>, source: &Table) {
-    let mut included: Vec<String> = Vec::new();
-    for option in words(like).windows(2) {
-        match option {
-            [word, what] if word == "including" && what == "all" => {
-                let all = ["defaults", "constraints", "indexes", "identity", "generated"];
-                included.extend(all.map(str::to_owned));
-            }
-            [word, what] if word == "including" => included.push(what.clone()),
-            [word, what] if word == "excluding" => included.retain(|own| own != what),
-            _ => {}
-        }
-    }
-    let includes = |what: &str| included.iter().any(|own| own == what);
-    table.is_complete &= source.is_complete;
-    for column in &source.columns {
-        let mut column = Column { new: true, ..column.clone() };
-        let has_sequence = source.sequences.iter().any(|(own, _)| *own == column.name);
-        let is_identity = has_sequence && includes("identity");
-        column.omitted_value = match column.omitted_value {
-            OmittedValue::Default(text) if includes("defaults") => OmittedValue::Default(text),
-            // The default of a serial column calls nextval of the source's sequence.
-            OmittedValue::Generated if includes("defaults") || is_identity || includes("generated") => {
-                OmittedValue::Generated
-            }
-            _ => OmittedValue::Null,
-        };
-        table.columns.push(column);
-    }
-    for constraint in &source.constraints {
-        let copied = match constraint.kind {
-            ConstraintKind::Check => includes("constraints"),
-            ConstraintKind::NotNull => true,
-            _ => false,
-        };
-        if copied {
-            table.constraints.push(Constraint { new: true, ..constraint.clone() });
-        }
-    }
-    for index in source.indexes.iter().filter(|_| includes("indexes")) {
-        let owner = source.constraints.iter().find(|own| index.of_constraint && own.name == index.name);
-        let columns = index.columns.clone().unwrap_or_default().join("_");
-        let is_key = owner.is_some_and(|own| own.kind == ConstraintKind::PrimaryKey);
-        let (columns, label) = match owner {
-            _ if is_key => (String::new(), "pkey"),
-            Some(_) => (columns, "key"),
-            None => (columns, "idx"),
-        };
-        let name = table.generated_name(of, &columns, label);
-        let Some(name) = name.filter(|_| is_key || index.columns.is_some()) else {
-            table.is_complete = false;
-            continue;
-        };
-        if let Some(owner) = owner {
-            table.constraints.push(Constraint { name: name.clone(), new: true, ..owner.clone() });
-        }
-        table.indexes.push(super::Index { name, new: true, ..index.clone() });
-    }
-    let identities = source.sequences.iter().filter(|_| includes("identity"));
-    let own: Vec<_> =
-        identities.map(|(column, _)| (column.clone(), object_name(of, column, "seq"))).collect();
-    table.sequences.extend(own);
 }

@@ -6,6 +6,7 @@ mod alter;
 mod apply;
 mod code;
 mod knowledge;
+mod like;
 mod name_map;
 mod objects;
 mod parts;
