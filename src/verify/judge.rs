@@ -119,6 +119,10 @@ struct Linted<'a> {
 
 impl<'a> Linted<'a> {
     fn of(script: &'a Script, rules: &'a [&'static Rule]) -> Self {
+        // A body may have no static statements.
+        if script.statements.is_empty() {
+            return Self { script, rules, violations: Vec::new(), shown: String::new() };
+        }
         let mut violations = lint(script, rules);
         violations.sort_by_key(|(_, span)| span.start);
         Self { script, rules, violations, shown: without_comments(script, &script.source.text) }

@@ -49,6 +49,7 @@ pub(super) struct RuleContext<'a> {
     /// The kinds of the nodes that [`Self::nodes`] visits.
     kinds: Kinds,
     only_new: OnceCell<bool>,
+    only_exempt: OnceCell<bool>,
 }
 
 impl<'a> std::ops::Deref for RuleContext<'a> {
@@ -67,7 +68,15 @@ impl<'a> RuleContext<'a> {
         schema_context: SchemaContext<'a>,
     ) -> Self {
         let kinds = if is_routine(statement) { Kinds::from_iter([node.kind()]) } else { node.kinds() };
-        Self { statement, node, scope, schema_context, kinds, only_new: OnceCell::new() }
+        Self {
+            statement,
+            node,
+            scope,
+            schema_context,
+            kinds,
+            only_new: OnceCell::new(),
+            only_exempt: OnceCell::new(),
+        }
     }
 
     /// The objects that the statement acts on. A constraint, trigger or policy is part of its table. The schema to which a table
@@ -166,8 +175,9 @@ impl<'a> RuleContext<'a> {
 
     /// Whether all targets of the statement are exempt.
     pub(super) fn only_exempt(&self) -> bool {
-        self.only_new()
-            || (self.targets().next().is_some() && self.targets().all(|name| self.is_exempt(name)))
+        *self.only_exempt.get_or_init(|| {
+            self.targets().next().is_some() && self.targets().all(|name| self.is_exempt(name))
+        })
     }
 
     /// The action of an `ALTER` that contains `hit`.

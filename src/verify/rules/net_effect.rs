@@ -4,6 +4,7 @@
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::{Name, NameRole, Node};
+use crate::verify::new_objects::is_drop;
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{
     Column, Constraint, ConstraintKind, Found, Index, Relation, Routine, Schema, Table, constraint_text,
@@ -95,6 +96,9 @@ pub(in crate::verify) fn attached_changes(context: &RuleContext<'_>, _: &Span) -
 /// same header.
 pub(in crate::verify) fn is_created_again(context: &RuleContext<'_>, name: &Name) -> bool {
     let kind = context.statement.kind;
+    if !is_drop(kind) {
+        return false;
+    }
     let (Some(before), Some(after)) = (before_file(context), after_file(context)) else { return false };
     if context.node.has_child(&[SyntaxKind::CASCADE]) || !keeps_privileges(context, name) {
         return false;
