@@ -2,6 +2,7 @@
 //! whether it may run in a transaction, and whether Tenure executes it itself. Text for the server is rendered here too.
 //! No versions, migration chains or database access belong here.
 
+mod code;
 mod column_options;
 mod error;
 mod expected;
@@ -13,6 +14,7 @@ mod order;
 mod own;
 mod parameter;
 mod placeholder;
+mod plpgsql;
 mod qualify;
 mod query;
 mod query_statistics;
@@ -33,12 +35,13 @@ mod validate;
 
 use std::ops::Range;
 
+pub use code::{Code, Guard, Runs};
 pub use column_options::without_server_options;
 pub use error::SqlError;
 pub use expected::{TenantObjects, expect_in_order};
 pub use index::{IndexParts, TableInDefinition};
 pub use mentions::{Mention, mention};
-pub use names::{Name, NameRole, RELATIONS, normalized};
+pub use names::{MAX_NAME_BYTES, Name, NameRole, RELATIONS, normalized};
 pub use own::{SEQUENCE as OWN_SEQUENCE, TABLES as OWN_TABLES};
 pub use parameter::{ParameterKind, ParameterUse, ParameterValues, TemplateParameter, opening_lines};
 pub use placeholder::{ORG_SCHEMA, Rendered, Substitution, is_org_schema, names_org_schema};

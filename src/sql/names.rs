@@ -275,15 +275,20 @@ fn named_by_text(literal: Node<'_>) -> Option<Name> {
     Some(Name { schema, name, role: NameRole::Referenced, kind, range, lookup: Lookup::Path })
 }
 
-/// An identifier as the server stores it: folded to lower case unless it is quoted, and with Unicode escapes decoded.
+/// The number of bytes after which the server cuts a name (`NAMEDATALEN - 1`).
+pub const MAX_NAME_BYTES: usize = 63;
+
+/// An identifier as the server stores it: folded to lower case unless it is quoted, with Unicode escapes decoded, and cut.
 pub fn normalized(identifier: &str) -> String {
     let identifier = identifier.trim();
-    match identifier.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+    let mut name = match identifier.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(quoted) => quoted.replace("\"\"", "\""),
         None => decode(identifier)
             // In a UTF-8 database the server folds only ASCII letters.
             .unwrap_or_else(|| identifier.to_ascii_lowercase()),
-    }
+    };
+    name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
+    name
 }
 
 #[cfg(test)]

@@ -91,6 +91,11 @@ impl Script {
     /// Parses a template's file that may use these parameters.
     pub fn parse_with(source: Arc<Source>, parameters: &[TemplateParameter]) -> Result<Self, SqlError> {
         let (masked, uses) = mask(&source, placeholder::mask(&source.text), parameters)?;
+        Ok(Self { uses, ..Self::parse_masked(source, masked)? })
+    }
+
+    /// Parses `masked`, the text of `source` or a part of it, at the same offsets.
+    pub(super) fn parse_masked(source: Arc<Source>, masked: String) -> Result<Self, SqlError> {
         super::validate::check_text(&source, &masked)?;
         let whole = Place::File(source.file.clone());
         // If the parser panics, the file is rejected and the program continues.
@@ -110,7 +115,7 @@ impl Script {
             .map(|node| Statement::read(node, &source, &kinds))
             .collect();
         let comments = comments(&tree);
-        Ok(Self { source, statements, comments, uses, tree, parse, kinds })
+        Ok(Self { source, statements, comments, uses: Vec::new(), tree, parse, kinds })
     }
 
     /// The text of a statement as written in the file.

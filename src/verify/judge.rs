@@ -7,14 +7,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use squawk_linter::Rule as SquawkRule;
 use squawk_syntax::SyntaxKind;
 
-use super::new_objects::{NewObjects, is_drop};
+use super::new_objects::{NewObjects, is_create, is_drop};
+use super::routines::{Routines, UsedRoutine};
 use super::rule::{Judge, Rule, Tool};
 use super::rule_context::{RuleContext, SchemaContext, Span};
+use super::rules::opaque_code::shows_its_effects;
+use super::rules::replace::replaces_only_body;
 use super::rules::squawk::{lint, without_comments};
 use super::rules::verification::UNVERIFIABLE;
-use super::schema::StatementContext;
-use super::{File, Kind, Policy, new_parts};
-use crate::sql::{Name, Node, Scope, Script, normalized};
+use super::schema::{CodeReplay, CodeStep, Effect, Schema, StatementContext};
+use super::{File, Kind, Level, Policy, RuleId, new_parts};
+use crate::sql::{Code, Name, Node, Scope, Script, Statement, normalized};
 
 /// A finding before the policy is applied.
 #[derive(Debug, Clone)]
@@ -26,6 +29,15 @@ pub(super) struct RawFinding {
     pub(super) scope: Option<Scope>,
     /// The names that an Allow line may use.
     pub(super) words: Vec<String>,
+    /// Whether the statement is in the body of a DO block or a routine.
+    pub(super) in_code: bool,
+}
+
+impl RawFinding {
+    /// A finding that concerns no statement.
+    pub(super) fn of_file(rule: &'static Rule, range: Range<usize>, message: String) -> Self {
+        Self { rule, range, message, scope: None, words: Vec::new(), in_code: false }
+    }
 }
 
 /// The findings of `judged`, or if it panics, a finding that reports that.
@@ -35,17 +47,14 @@ pub(super) fn catch_panic(judged: impl FnOnce() -> Vec<RawFinding>, script: &Scr
 
 fn unverifiable(range: Range<usize>, script: &Script, scope: Option<Scope>) -> RawFinding {
     let message = format!("{} {}", script.source.file, UNVERIFIABLE.why);
-    RawFinding { rule: &UNVERIFIABLE, range, message, scope, words: Vec::new() }
+    RawFinding { scope, ..RawFinding::of_file(&UNVERIFIABLE, range, message) }
 }
 
 /// The findings of all rules that `policy` does not turn off.
 pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<RawFinding> {
     let rules: Vec<&Rule> = Tool::Verify.rules().filter(|rule| policy.level(rule).is_some()).collect();
-    let script = file.script;
     let in_template = matches!(file.kind, Kind::Template(_));
     let mut made = NewObjects::new(file.schemas.platform, in_template);
-    let statements = &file.replay.statements;
-    let in_service = !in_template && statements.first().is_some_and(|first| !first.schema.is_empty());
     if let Kind::Template(earlier) = file.kind {
         for script in earlier {
             for statement in &script.statements {
@@ -53,46 +62,203 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<RawFinding> 
             }
         }
     }
-    let mut violations = lint(script, &rules);
-    violations.sort_by_key(|(_, span)| span.start);
-    let shown = without_comments(script, &script.source.text);
+    let linted = Linted::of(file.script, &rules);
+    let mut routines = Routines::of(file);
     let mut found = Vec::new();
-    for &StatementContext { statement, scope, ref schema } in statements {
-        let node = statement.node(script);
-        let before = |offset: usize| violations.partition_point(|(_, span)| span.start < offset);
-        let violations = &violations[before(statement.range.start)..before(statement.range.end)];
+    for context in &file.replay.statements {
+        let StatementContext { statement, scope, schema, code } = context;
+        let used = routines.used_by(statement, code.as_ref(), *scope, schema);
+        let followed = Routines::followed(&used);
+        let place = Place { file, scope: *scope, schema, made: &made, followed: &followed };
+        let mut own = place.findings_of(&linted, statement, code.as_ref());
+        if let Some(CodeReplay { code, steps }) = code {
+            let linted = Linted::of(&code.script, &rules);
+            for (statement, CodeStep { schema, effect }) in code.script.statements.iter().zip(steps) {
+                let place = Place { file, scope: *scope, schema, made: &made, followed: &followed };
+                let inner = place.findings_of(&linted, statement, None);
+                // A rule may read the text of the whole block.
+                let inner = inner.into_iter().filter(|raw| !own.iter().any(|own| own.rule.id == raw.rule.id));
+                found.extend(inner.map(|raw| RawFinding { in_code: true, ..raw }));
+                if *effect == Effect::Certain || !is_create(statement.kind) {
+                    learn(&mut made, &code.script, statement, *scope, schema);
+                }
+            }
+        }
+        let place = Place { file, scope: *scope, schema, made: &made, followed: &followed };
+        place.replace_bodies(&mut own, &rules, policy, statement);
+        for routine in &used {
+            found.extend(place.findings_in_body(routine, &rules, &own));
+        }
+        found.extend(own);
+        learn(&mut made, file.script, statement, *scope, schema);
+    }
+    found
+}
+
+fn learn(
+    made: &mut NewObjects<'_>,
+    script: &Script,
+    statement: &Statement,
+    scope: Option<Scope>,
+    schema: &Schema,
+) {
+    let node = statement.node(script);
+    let proven = node.has_child(&[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE])
+        && schema.certainly_makes(statement, node, scope);
+    made.learn(statement, script, node, scope, proven);
+}
+
+/// A script with the violations that squawk reports in it.
+struct Linted<'a> {
+    script: &'a Script,
+    rules: &'a [&'static Rule],
+    violations: Vec<(SquawkRule, Span)>,
+    /// The text without comments.
+    shown: String,
+}
+
+impl<'a> Linted<'a> {
+    fn of(script: &'a Script, rules: &'a [&'static Rule]) -> Self {
+        // A body may have no static statements.
+        if script.statements.is_empty() {
+            return Self { script, rules, violations: Vec::new(), shown: String::new() };
+        }
+        let mut violations = lint(script, rules);
+        violations.sort_by_key(|(_, span)| span.start);
+        Self { script, rules, violations, shown: without_comments(script, &script.source.text) }
+    }
+}
+
+/// The place of a statement in its file.
+struct Place<'a> {
+    file: &'a File<'a>,
+    scope: Option<Scope>,
+    /// The schema before the statement.
+    schema: &'a Schema,
+    made: &'a NewObjects<'a>,
+    followed: &'a [String],
+}
+
+impl Place<'_> {
+    fn context<'c>(
+        &'c self,
+        script: &'c Script,
+        statement: &'c Statement,
+        code: Option<&'c CodeReplay>,
+    ) -> RuleContext<'c> {
+        let statements = &self.file.replay.statements;
+        let in_template = matches!(self.file.kind, Kind::Template(_));
         let schema_context = SchemaContext {
-            made: &made,
-            schema,
+            made: self.made,
+            schema: self.schema,
             file: statements,
             script,
-            after: &file.replay.after,
-            schemas: file.schemas,
+            file_script: self.file.script,
+            code,
+            followed: self.followed,
+            after: &self.file.replay.after,
+            schemas: self.file.schemas,
             in_template,
-            in_service,
+            in_service: !in_template && statements.first().is_some_and(|first| !first.schema.is_empty()),
         };
-        let context = RuleContext::new(statement, node, scope, schema_context);
-        for &rule in &rules {
-            if rule.ignores_new_objects && context.only_new() {
+        RuleContext::new(statement, statement.node(script), self.scope, schema_context)
+    }
+
+    /// The findings of all rules on one statement.
+    fn findings_of(
+        &self,
+        linted: &Linted<'_>,
+        statement: &Statement,
+        code: Option<&CodeReplay>,
+    ) -> Vec<RawFinding> {
+        let Linted { script, rules, violations, shown } = linted;
+        let before = |offset: usize| violations.partition_point(|(_, span)| span.start < offset);
+        let violations = &violations[before(statement.range.start)..before(statement.range.end)];
+        let context = self.context(script, statement, code);
+        let mut found = Vec::new();
+        for &rule in *rules {
+            if rule.ignores_new_objects && context.only_exempt() {
                 continue;
             }
             let mut spans = outermost(spans(rule, &context, violations));
             if rule.ignores_new_objects {
                 spans.retain(|span| !new_parts::acts_on_new_part(&context, span));
             }
-            for (range, text) in
-                spans.into_iter().flat_map(|span| split_by_object(rule, span, &context, &shown))
-            {
-                let words = words(node, &range, &context);
+            let spans = spans.into_iter().flat_map(|span| split_by_object(rule, span, &context, shown));
+            for (range, text) in spans {
+                let words = words(context.node, &range, &context);
                 let message = format!("`{text}` {}", rule.why);
-                found.push(RawFinding { rule, range, message, scope, words });
+                found.push(RawFinding { rule, range, message, scope: self.scope, words, in_code: false });
             }
         }
-        let proven = node.has_child(&[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE])
-            && schema.certainly_makes(statement, node, scope);
-        made.learn(statement, script, node, scope, proven);
+        found
     }
-    found
+
+    /// Reports a replaced body with its own rule if its statements have no denied findings, as in a DO block.
+    fn replace_bodies(
+        &self,
+        own: &mut Vec<RawFinding>,
+        rules: &[&'static Rule],
+        policy: &Policy,
+        statement: &Statement,
+    ) {
+        let is_replaced = |raw: &RawFinding| raw.rule.id == RuleId::ReplaceObject;
+        if !own.iter().any(is_replaced)
+            || !replaces_only_body(&self.context(self.file.script, statement, None))
+        {
+            return;
+        }
+        let Some(code) = Code::of(self.file.script, statement) else { return };
+        let routine = UsedRoutine {
+            name: String::new(),
+            use_at: statement.range.clone(),
+            code: Some(code),
+            is_shown: true,
+        };
+        let denied = |raw: &RawFinding| policy.level(raw.rule) == Some(Level::Deny);
+        let shown = routine
+            .code
+            .as_ref()
+            .is_some_and(|code| shows_its_effects(code, self.schema, self.scope, self.followed));
+        if !shown || self.findings_in_body(&routine, rules, &[]).iter().any(denied) {
+            return;
+        }
+        let rule = RuleId::ReplaceBody.rule();
+        let kept = policy.level(rule).is_some();
+        own.retain(|raw| kept || !is_replaced(raw));
+        for raw in own.iter_mut().filter(|raw| is_replaced(raw)) {
+            raw.message = raw.message.replace(raw.rule.why, rule.why);
+            raw.rule = rule;
+        }
+    }
+
+    /// The findings in the body of a routine that the statement uses; `own` are those of the statement itself.
+    fn findings_in_body(
+        &self,
+        routine: &UsedRoutine,
+        rules: &[&'static Rule],
+        own: &[RawFinding],
+    ) -> Vec<RawFinding> {
+        let mut found = Vec::new();
+        if let Some(code) = &routine.code {
+            let linted = Linted::of(&code.script, rules);
+            for statement in &code.script.statements {
+                found.extend(self.findings_of(&linted, statement, None));
+            }
+        }
+        let opaque = RuleId::OpaqueCode.rule();
+        let is_known = found.iter().chain(own).any(|raw| raw.rule.id == opaque.id);
+        if !routine.is_shown && !is_known && rules.iter().any(|rule| rule.id == opaque.id) {
+            let message = format!("`{}` {}", routine.name, opaque.why);
+            let words = vec![routine.name.clone()];
+            let range = routine.use_at.clone();
+            found.push(RawFinding { rule: opaque, range, message, scope: self.scope, words, in_code: false });
+        }
+        for raw in &mut found {
+            raw.in_code = true;
+        }
+        found
+    }
 }
 
 fn spans(rule: &Rule, context: &RuleContext<'_>, violations: &[(SquawkRule, Span)]) -> Vec<Span> {
@@ -141,7 +307,7 @@ fn split_by_object(rule: &Rule, span: Span, context: &RuleContext<'_>, shown: &s
     }
     targets
         .into_iter()
-        .filter(|name| !rule.ignores_new_objects || !context.is_new(name))
+        .filter(|name| !rule.ignores_new_objects || !context.is_exempt(name))
         .map(|name| {
             let text = format!("{} {}", statement.verb(), short(&shown[name.range.clone()]));
             (name.range.clone(), text)

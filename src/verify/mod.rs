@@ -13,6 +13,7 @@ mod new_objects;
 mod new_parts;
 mod observed_effects;
 mod policy;
+mod routines;
 mod rule;
 mod rule_context;
 mod rule_id;
@@ -33,7 +34,10 @@ pub use observed_effects::{ObservedEffect, ObservedEffects};
 pub use policy::{Lowered, Policy, PolicyError};
 pub use rule::{EXAMPLES_ACT_ON, Impact, RULES, Rule, Tool, find};
 pub use rule_id::RuleId;
-pub use schema::{Schema, ScriptReplay, StatementContext, appends_columns, is_builtin_function};
+pub use schema::{
+    CodeReplay, CodeStep, Effect, Schema, ScriptReplay, StatementContext, appends_columns,
+    is_builtin_function,
+};
 
 /// A file to verify.
 #[derive(Debug, Clone, Copy)]
@@ -107,12 +111,12 @@ pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
     }
     if let Some(observed_effects) = file.observed_effects {
         for found in &mut found {
-            observed_effects.accept_observed(&mut found.finding, &found.range);
+            observed_effects.accept_observed(found);
         }
     }
     for (rule, range, message) in errors {
         if let Some(level) = policy.level(rule) {
-            let raw = judge::RawFinding { rule, range, message, scope: None, words: Vec::new() };
+            let raw = judge::RawFinding::of_file(rule, range, message);
             found.push(Found::new(file, &raw, level));
         }
     }
@@ -127,11 +131,18 @@ struct Found {
     range: Range<usize>,
     /// The names that an Allow line may use.
     words: Vec<String>,
+    /// Whether the statement is in the body of a DO block or a routine.
+    in_code: bool,
 }
 
 impl Found {
     fn new(file: &File<'_>, raw: &judge::RawFinding, level: Level) -> Self {
-        Self { finding: finding(file, raw, level), range: raw.range.clone(), words: raw.words.clone() }
+        Self {
+            finding: finding(file, raw, level),
+            range: raw.range.clone(),
+            words: raw.words.clone(),
+            in_code: raw.in_code,
+        }
     }
 }
 

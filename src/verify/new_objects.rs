@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use squawk_syntax::SyntaxKind;
 
-use super::schema::SchemaRef;
+use super::schema::{Routine, SchemaRef};
 use crate::sql::{Name, NameRole, Node, Scope, Script, Statement};
 
 /// The objects that a file or a template has created.
@@ -156,37 +156,25 @@ fn targets_of_partition(statement: &Statement) -> impl Iterator<Item = &Name> {
 
 /// The parameter types with which a statement refers to the routine `name`: `DROP FUNCTION f(int)`.
 fn signature(name: &Name, node: Node<'_>) -> Option<String> {
-    if !ROUTINES.contains(&name.kind) {
-        return None;
-    }
-    let holder = node.descendants().find(|child| child.kind() == name.kind && child.span() == name.range)?;
-    let list = holder.parent()?.children().find(|child| child.kind() == SyntaxKind::PARAM_LIST)?;
-    Some(types(list))
+    let is_routine = ROUTINES.contains(&name.kind);
+    let types = is_routine.then(|| super::schema::signature(name, node)).flatten()?;
+    Some(format!("({})", types.join(",")))
 }
 
 /// The parameter types of the routine that `node` creates.
 fn parameters(node: Node<'_>) -> String {
-    let list = node.children().find(|child| child.kind() == SyntaxKind::PARAM_LIST);
-    list.map_or_else(|| "()".to_owned(), |list| types(list))
-}
-
-/// The types that distinguish routines of one name: all except those of OUT parameters.
-fn types(list: Node<'_>) -> String {
-    let inputs = list
-        .children()
-        .filter(|param| param.kind() == SyntaxKind::PARAM && !param.has_child(&[SyntaxKind::PARAM_OUT]));
-    let shown = inputs.map(|param| {
-        let of_type = param.children().find(|child| format!("{:?}", child.kind()).ends_with("_TYPE"));
-        let text = of_type.map(|node| node.text().to_lowercase()).unwrap_or_default();
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
-    });
-    format!("({})", shown.collect::<Vec<_>>().join(","))
+    format!("({})", Routine::of(node).inputs.join(","))
 }
 
 /// Whether the statement's targets are dropped. The target of `DROP POLICY` is the table, which remains.
 fn drops_its_targets(kind: SyntaxKind) -> bool {
     is_drop(kind)
         && !matches!(kind, SyntaxKind::DROP_POLICY | SyntaxKind::DROP_RULE | SyntaxKind::DROP_TRIGGER)
+}
+
+/// Whether statements of this kind create objects.
+pub(super) fn is_create(kind: SyntaxKind) -> bool {
+    CREATES.contains(&kind)
 }
 
 /// Whether statements of this kind drop objects.

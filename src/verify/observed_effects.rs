@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::finding::{Evidence, Finding, Level};
+use super::finding::{Evidence, Level};
 use super::judge::RawFinding;
 use super::policy::Policy;
 use super::rule::Impact;
@@ -76,6 +76,7 @@ impl ObservedEffects {
                 message: observed.message.clone(),
                 scope: observed.scope,
                 words: observed.words.clone(),
+                in_code: false,
             };
             let mut found = Found::new(file, &raw, level);
             found.finding.evidence = observed.evidence;
@@ -85,7 +86,8 @@ impl ObservedEffects {
     }
 
     /// Accepts a finding if the effects of the code were observed, or if no query needs the object. Otherwise extends the help.
-    pub(super) fn accept_observed(&self, finding: &mut Finding, range: &Range<usize>) {
+    pub(super) fn accept_observed(&self, found: &mut Found) {
+        let Found { finding, range, in_code, .. } = found;
         let within = |whole: &Range<usize>| whole.start <= range.start && range.end <= whole.end;
         let Some(statement) = self.seen.iter().find(|whole| within(whole)) else { return };
         if finding.allowed.is_some() || finding.level != Level::Deny || finding.evidence == Evidence::Queries
@@ -97,7 +99,7 @@ impl ObservedEffects {
         let harmed = |observed: &ObservedEffect| {
             observed.level == Level::Deny && (observed.range == *statement || observed.range.is_empty())
         };
-        if finding.rule == RuleId::OpaqueCode {
+        if finding.rule == RuleId::OpaqueCode || *in_code {
             // Each of its effects is a finding of its own.
             finding.allowed = Some(EFFECTS_OBSERVED.to_owned());
             finding.evidence = Evidence::Effect;
@@ -121,7 +123,11 @@ fn concerns_definitions(id: RuleId) -> bool {
 /// Whether a finding from text includes the effect: it has the same rule, or the same impact on the same object.
 fn includes(raw: &RawFinding, observed: &ObservedEffect) -> bool {
     let same_place = observed.range.start <= raw.range.start && raw.range.end <= observed.range.end;
-    if !same_place || raw.rule.id == RuleId::OpaqueCode || observed.evidence != Evidence::Effect {
+    if !same_place
+        || raw.in_code
+        || raw.rule.id == RuleId::OpaqueCode
+        || observed.evidence != Evidence::Effect
+    {
         return false;
     }
     let rule = observed.rule.rule();

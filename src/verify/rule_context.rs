@@ -7,7 +7,8 @@ use squawk_syntax::SyntaxKind;
 
 use super::ProjectSchemas;
 use super::new_objects::NewObjects;
-use super::schema::{Found, Schema, StatementContext, Table};
+use super::rules::net_effect::is_created_again;
+use super::schema::{CodeReplay, Found, Schema, StatementContext, Table, may_match, signature};
 use crate::sql::{Kinds, Name, NameRole, Node, Scope, Script, Statement};
 
 /// A byte range of the file.
@@ -22,7 +23,14 @@ pub(super) struct SchemaContext<'a> {
     pub(super) schema: &'a Schema,
     /// All statements of the file.
     pub(super) file: &'a [StatementContext<'a>],
+    /// The script of the statement: the file, or a body in it.
     pub(super) script: &'a Script,
+    /// The script of the file.
+    pub(super) file_script: &'a Script,
+    /// The body of the statement, a DO block, if it can be read.
+    pub(super) code: Option<&'a CodeReplay>,
+    /// The routines of the file whose bodies are judged where they are used.
+    pub(super) followed: &'a [String],
     /// The schema after the whole file.
     pub(super) after: &'a Schema,
     pub(super) schemas: ProjectSchemas<'a>,
@@ -41,6 +49,7 @@ pub(super) struct RuleContext<'a> {
     /// The kinds of the nodes that [`Self::nodes`] visits.
     kinds: Kinds,
     only_new: OnceCell<bool>,
+    only_exempt: OnceCell<bool>,
 }
 
 impl<'a> std::ops::Deref for RuleContext<'a> {
@@ -59,7 +68,15 @@ impl<'a> RuleContext<'a> {
         schema_context: SchemaContext<'a>,
     ) -> Self {
         let kinds = if is_routine(statement) { Kinds::from_iter([node.kind()]) } else { node.kinds() };
-        Self { statement, node, scope, schema_context, kinds, only_new: OnceCell::new() }
+        Self {
+            statement,
+            node,
+            scope,
+            schema_context,
+            kinds,
+            only_new: OnceCell::new(),
+            only_exempt: OnceCell::new(),
+        }
     }
 
     /// The objects that the statement acts on. A constraint, trigger or policy is part of its table. The schema to which a table
@@ -79,8 +96,21 @@ impl<'a> RuleContext<'a> {
     /// Whether the running release cannot be using `name`: the file created it, or it does not exist and the statement has `IF
     /// EXISTS`.
     pub(super) fn is_new(&self, name: &Name) -> bool {
-        self.made.holds(name, self.node, self.scope)
+        (self.made.holds(name, self.node, self.scope) && !self.is_domain_in_use(name))
             || (self.node.has_child(&[SyntaxKind::IF_EXISTS]) && self.is_absent(name))
+    }
+
+    /// Whether the statement changes a domain that a table in use has got before.
+    fn is_domain_in_use(&self, name: &Name) -> bool {
+        let uses = |other: &StatementContext<'_>| {
+            let names = &other.statement.names;
+            let table = names.iter().find(|own| own.role == NameRole::Target);
+            other.statement.kind == SyntaxKind::ALTER_TABLE
+                && other.statement.range.end <= self.statement.range.start
+                && names.iter().any(|own| own.kind == SyntaxKind::PATH_TYPE && own.name == name.name)
+                && !table.is_some_and(|table| self.made.holds_table(table, other.scope))
+        };
+        self.statement.kind == SyntaxKind::ALTER_DOMAIN && self.file.iter().any(uses)
     }
 
     fn is_absent(&self, name: &Name) -> bool {
@@ -93,7 +123,17 @@ impl<'a> RuleContext<'a> {
             SyntaxKind::TYPE_NAME_REF | SyntaxKind::DOMAIN_REF => schema.type_def(name, scope).is_absent(),
             SyntaxKind::INDEX_REF => schema.index(name, scope).is_absent(),
             SyntaxKind::FUNCTION_NAME_REF | SyntaxKind::PROCEDURE_NAME_REF | SyntaxKind::ROUTINE_NAME_REF => {
-                schema.routines(name, scope).is_absent()
+                match (schema.routines(name, scope), signature(name, self.node)) {
+                    (Found::Present(routines), Some(inputs)) => {
+                        !routines.iter().any(|routine| may_match(&routine.inputs, &inputs))
+                    }
+                    (found, _) => found.is_absent(),
+                }
+            }
+            // Without a common prefix, any schema may belong to a tenant.
+            SyntaxKind::SCHEMA_REF => {
+                let may_be_tenant = self.schemas.prefix.is_empty() || self.names_one_tenant(name);
+                !may_be_tenant && !name.in_tenant_schema() && schema.schema(&name.name).is_absent()
             }
             _ => false,
         }
@@ -126,6 +166,18 @@ impl<'a> RuleContext<'a> {
         *self
             .only_new
             .get_or_init(|| self.targets().next().is_some() && self.targets().all(|name| self.is_new(name)))
+    }
+
+    /// Whether the running release does not notice what happens to `name`: it is new, or created again as it was.
+    pub(super) fn is_exempt(&self, name: &Name) -> bool {
+        self.is_new(name) || is_created_again(self, name)
+    }
+
+    /// Whether all targets of the statement are exempt.
+    pub(super) fn only_exempt(&self) -> bool {
+        *self.only_exempt.get_or_init(|| {
+            self.targets().next().is_some() && self.targets().all(|name| self.is_exempt(name))
+        })
     }
 
     /// The action of an `ALTER` that contains `hit`.

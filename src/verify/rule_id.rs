@@ -97,6 +97,7 @@ pub enum RuleId {
     PublishWithoutKey,
     EmptyView,
     ReplaceObject,
+    ReplaceBody,
     AmbiguousOverload,
     AddOverload,
     ChangeSequence,

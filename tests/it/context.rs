@@ -46,11 +46,17 @@ fn a_project_is_judged_by_its_own_history() {
 }
 
 #[test]
-fn after_opaque_code_the_schema_is_unknown() {
+fn after_opaque_code_what_it_names_is_unknown() {
     let project = with(
-        "-- Allow: opaque-code because it was tried on a copy\n-- Scope: platform\nDO $$ BEGIN NULL; END $$;",
+        "-- Allow: opaque-code because it was tried on a copy\n-- Scope: platform\nDO $$ BEGIN EXECUTE 'ALTER TABLE users ADD note text'; END $$;",
     );
     project.migration("1.0.5", "1.0.6", "after", "ALTER TABLE users DROP COLUMN IF EXISTS never_was;");
+    project.migration(
+        "1.0.6",
+        "1.0.7",
+        "others",
+        "ALTER TABLE datalinx_platform.organizations DROP COLUMN IF EXISTS never_was;",
+    );
     assert_eq!(found(&project, "verify"), ["deny opaque-code", "deny drop-column"]);
 }
 

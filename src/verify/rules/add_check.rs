@@ -8,6 +8,7 @@ use crate::sql::Node;
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::constant::refutes;
+use crate::verify::rules::net_effect::is_enforced_before;
 use crate::verify::schema::{Column, OmittedValue, column_ref, default_value, mentioned, name_of, proven};
 use crate::verify::{Level, RuleId};
 
@@ -51,6 +52,9 @@ fn suits_old_writers(context: &RuleContext<'_>, constraint: Node<'_>) -> bool {
     else {
         return false;
     };
+    if is_enforced_before(context, constraint, None) {
+        return true;
+    }
     let columns = mentioned(condition);
     let tests = proven(condition);
     if !tests.is_empty()

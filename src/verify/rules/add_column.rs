@@ -38,7 +38,7 @@ fn is_never_null(context: &RuleContext<'_>, column: Node<'_>) -> bool {
     let names = context.statement.names.iter();
     names.filter(|name| of_type.start <= name.range.start && name.range.end <= of_type.end).any(|name| {
         let found = context.schema.type_def(name, context.scope).present();
-        matches!(found, Some(TypeDef::Domain { refuses_null: true }))
+        matches!(found, Some(TypeDef::Domain { refuses_null: true, .. }))
     })
 }
 

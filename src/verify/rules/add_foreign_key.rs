@@ -8,6 +8,7 @@ use crate::sql::Node;
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::add_column::has_generated_value;
+use crate::verify::rules::net_effect::is_enforced_before;
 use crate::verify::schema::{OmittedValue, names_of};
 use crate::verify::{Level, RuleId};
 
@@ -17,7 +18,7 @@ pub(in crate::verify) const RULE: Rule = Rule {
     impact: &[Impact::OldWriters],
     why: "makes the server refuse rows of the running release that reference no row, even if it is NOT VALID",
     remediation: "put it on a new nullable column, or add it when the old release no longer runs",
-    bad: "ALTER TABLE users ADD FOREIGN KEY (team_id) REFERENCES teams (id) NOT VALID;",
+    bad: "ALTER TABLE users ADD FOREIGN KEY (id) REFERENCES teams (id) NOT VALID;",
     good: "ALTER TABLE users ADD COLUMN team_id uuid REFERENCES teams (id);",
     ignores_new_objects: true,
     judge: Judge::Code(judge),
@@ -29,7 +30,9 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
         .nodes(&[SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT])
         .filter(|node| {
             node.parent().is_some_and(|parent| match parent.kind() {
-                SyntaxKind::ADD_CONSTRAINT => !stays_null(context, *node),
+                SyntaxKind::ADD_CONSTRAINT => {
+                    !stays_null(context, *node) && !is_enforced_before(context, *node, None)
+                }
                 SyntaxKind::ADD_COLUMN => has_generated_value(parent),
                 _ => false,
             })

@@ -7,6 +7,7 @@ use crate::sql::Node;
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::add_column::has_generated_value;
+use crate::verify::rules::net_effect::tables_before;
 use crate::verify::schema::{
     Found, Index, OmittedValue, Relation, Table, is_serial, name_of, names_of, words,
 };
@@ -77,7 +78,10 @@ fn columns_of(constraint: Node<'_>) -> Vec<String> {
 
 /// Whether rows are already distinct in `columns`, or old writers leave them NULL.
 fn is_implied(context: &RuleContext<'_>, constraint: Node<'_>, columns: &[String]) -> bool {
-    let Some(table) = context.table().present() else { return false };
+    tables_before(context).any(|table| is_implied_in(table, constraint, columns))
+}
+
+fn is_implied_in(table: &Table, constraint: Node<'_>, columns: &[String]) -> bool {
     let strict = constraint.contains(&[SyntaxKind::NULLS_NOT_DISTINCT]);
     if strict || columns.is_empty() {
         return false;

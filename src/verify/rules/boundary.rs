@@ -113,7 +113,7 @@ mod tests {
             ("CREATE SCHEMA AUTHORIZATION CURRENT_USER", &["beyond-tenant"]),
             ("INSERT INTO org_other.log (id) SELECT id FROM a", &["names-one-tenant"]),
             ("CREATE EXTENSION citext", &["tenant-extension"]),
-            ("DROP EXTENSION IF EXISTS citext", &["drop-extension", "tenant-extension"]),
+            ("DROP EXTENSION citext", &["drop-extension", "tenant-extension"]),
             ("ALTER EXTENSION citext SET SCHEMA {org_schema}", &["tenant-extension", "set-schema"]),
             ("INSERT INTO {org_schema}.log (id) SELECT id FROM datalinx_platform.users", &[]),
             ("CREATE TEMP TABLE x AS SELECT 1 AS a", &[]),

@@ -23,16 +23,21 @@ pub(super) fn refutes(value: &str, condition: Node<'_>) -> bool {
             refutes(value, *left) && refutes(value, *right)
         }
         (SyntaxKind::BIN_EXPR, [column, .., list]) if list.kind() == SyntaxKind::TUPLE_EXPR => {
-            let all = |matches| list.children().all(|item| order(value, item).is_some_and(matches));
+            let differs = |item: Node<'_>| {
+                order(value, item).is_some_and(|found| found != Ordering::Equal) || texts_differ(value, item)
+            };
             let tokens = words(condition);
             let not_in = tokens.iter().take_while(|word| *word != "(").any(|word| word == "not");
             let is_in = tokens.iter().take_while(|word| *word != "(").any(|word| word == "in");
-            is_column(*column) && is_in && !not_in && all(|found| found != Ordering::Equal)
+            is_column(*column) && is_in && !not_in && list.children().all(differs)
         }
         (SyntaxKind::BIN_EXPR, [column, .., other]) if is_column(*column) => {
             let (own, all) = (words(*column).len() + words(*other).len(), words(condition));
             let start = words(*column).len();
             let operator = all.get(start..start + all.len().saturating_sub(own)).unwrap_or_default().concat();
+            if operator == "=" && texts_differ(value, *other) {
+                return true;
+            }
             let Some(order) = order(value, *other) else { return false };
             match operator.as_str() {
                 "=" => order != Ordering::Equal,
@@ -46,6 +51,17 @@ pub(super) fn refutes(value: &str, condition: Node<'_>) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether both are texts that are different in every collation.
+fn texts_differ(value: &str, literal: Node<'_>) -> bool {
+    let other = words(literal).concat();
+    let folded = |text: &str| {
+        let text = text.strip_prefix('\'')?.strip_suffix('\'')?;
+        Some(text.trim().to_lowercase())
+    };
+    literal.kind() == SyntaxKind::LITERAL
+        && matches!((folded(value), folded(&other)), (Some(one), Some(two)) if one != two)
 }
 
 fn is_column(node: Node<'_>) -> bool {
@@ -79,6 +95,8 @@ mod tests {
             "c int DEFAULT 5 CHECK (c > 0 AND c <> 5)",
             "c int DEFAULT 5 CHECK ((c < 0) OR (c > 7))",
             "c text DEFAULT 'a' CHECK (c <> 'a')",
+            "c text DEFAULT 'a' CHECK (c IN ('b', 'c'))",
+            "c text DEFAULT 'a' CHECK (c = 'b')",
         ] {
             assert!(denied(column), "{column}");
         }

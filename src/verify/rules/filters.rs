@@ -2,12 +2,13 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::Node;
+use crate::sql::{Name, NameRole, Node};
 
 use crate::verify::rule_context::{RuleContext, Span};
+use crate::verify::rules::net_effect;
 use crate::verify::schema::{
-    Constraint, ConstraintKind, Conversion, Found, OmittedValue, SqlType, column_ref, default_value, name_of,
-    names_of, words,
+    Constraint, ConstraintKind, Conversion, Found, OmittedValue, SqlType, TypeDef, column_ref, default_value,
+    name_of, names_of, words,
 };
 
 /// Some old values do not fit the new type, or have another meaning in it.
@@ -32,6 +33,11 @@ fn conversion(context: &RuleContext<'_>, span: &Span) -> Option<Conversion> {
     let change = action.child(SyntaxKind::SET_TYPE)?;
     let old = context.table().present()?.column(&name).present()?.of_type.clone()?;
     let new = SqlType::of(change)?;
+    // A value of a domain is one of its base type.
+    if matches!(context.schema.domain(&old.name), Some(TypeDef::Domain { base, .. }) if base.as_ref() == Some(&new))
+    {
+        return Some(Conversion::Widens);
+    }
     let plain = change.child(SyntaxKind::USING_EXPR).is_none_or(|using| only_casts(using, &name, &new));
     // Another collation changes the result of comparisons.
     (plain && !change.has_child(&[SyntaxKind::COLLATE])).then(|| old.conversion(&new))
@@ -75,12 +81,13 @@ fn constraint<'a>(context: &'a RuleContext<'_>, span: &Span) -> Option<&'a Const
 pub(super) fn only_refuses_rows(context: &RuleContext<'_>, span: &Span) -> bool {
     context.statement.kind == SyntaxKind::ALTER_DOMAIN
         || constraint(context, span).is_some_and(|found| {
-            matches!(
-                found.kind,
-                ConstraintKind::Check
-                    | ConstraintKind::NotNull
-                    | ConstraintKind::ForeignKey { has_action: false }
-            )
+            !net_effect::has_constraint_again(context, found)
+                && matches!(
+                    found.kind,
+                    ConstraintKind::Check
+                        | ConstraintKind::NotNull
+                        | ConstraintKind::ForeignKey { has_action: false }
+                )
         })
 }
 
@@ -90,12 +97,14 @@ pub(super) fn drops_unique(context: &RuleContext<'_>, span: &Span) -> bool {
         return context.targets().any(|name| index_guarantees_uniqueness(context, name));
     }
     context.statement.kind != SyntaxKind::ALTER_DOMAIN
-        && constraint(context, span)
-            .is_none_or(|found| matches!(found.kind, ConstraintKind::Unique | ConstraintKind::PrimaryKey))
+        && constraint(context, span).is_none_or(|found| {
+            matches!(found.kind, ConstraintKind::Unique | ConstraintKind::PrimaryKey)
+                && !net_effect::has_constraint_again(context, found)
+        })
 }
 
 /// Whether the index `name` is unique and no other index guarantees the same.
-pub(super) fn index_guarantees_uniqueness(context: &RuleContext<'_>, name: &crate::sql::Name) -> bool {
+pub(super) fn index_guarantees_uniqueness(context: &RuleContext<'_>, name: &Name) -> bool {
     match context.schema.index(name, context.scope) {
         Found::Present((table, index)) => {
             let equivalent = |other: &&crate::verify::schema::Index| {
@@ -105,7 +114,10 @@ pub(super) fn index_guarantees_uniqueness(context: &RuleContext<'_>, name: &crat
                     && other.name != index.name
                     && matches!((&other.columns, &index.columns), (Some(a), Some(b)) if same(a, b) && same(b, a))
             };
-            index.unique && !index.new && !table.indexes.iter().any(|other| equivalent(&other))
+            index.unique
+                && !index.new
+                && !net_effect::has_index_again(context, name, index)
+                && !table.indexes.iter().any(|other| equivalent(&other))
         }
         Found::Absent => false,
         Found::Unknown => true,
@@ -115,16 +127,17 @@ pub(super) fn index_guarantees_uniqueness(context: &RuleContext<'_>, name: &crat
 /// The foreign key changes rows when a referenced row is deleted or updated.
 pub(super) fn drops_action(context: &RuleContext<'_>, span: &Span) -> bool {
     constraint(context, span)
+        .filter(|found| !net_effect::has_constraint_again(context, found))
         .is_some_and(|found| found.kind == ConstraintKind::ForeignKey { has_action: true })
 }
 
-/// Queries use the name. An index name is used only if a constraint has it.
+/// Queries use the name. Error handlers and ON CONFLICT use the name of a unique index, and nothing that of another one.
 pub(super) fn changes_used_name(context: &RuleContext<'_>, _: &Span) -> bool {
     if context.statement.kind != SyntaxKind::ALTER_INDEX {
         return true;
     }
     context.targets().any(|name| match context.schema.index(name, context.scope) {
-        Found::Present((_, index)) => index.of_constraint,
+        Found::Present((_, index)) => index.of_constraint || index.unique,
         Found::Absent => false,
         Found::Unknown => true,
     })
@@ -135,28 +148,41 @@ pub(super) fn default_changes(context: &RuleContext<'_>, span: &Span) -> bool {
     let Some(action) = context.action_at(span) else { return true };
     let default = action.first(SyntaxKind::SET_DEFAULT);
     let new = default.map_or(OmittedValue::Null, |node| default_value(node));
-    let column = column_ref(action).and_then(|name| context.table().present()?.column(&name).present());
+    let name = column_ref(action).unwrap_or_default();
+    let column = net_effect::column_before(context, &name)
+        .or_else(|| context.table().present()?.column(&name).present());
     // Without a value it equals DROP DEFAULT, which has its own rule.
     new != OmittedValue::Null && column.is_none_or(|column| column.omitted_value != new)
 }
 
-/// The column has a default.
+/// The column has a default, and no other one after the file.
 pub(super) fn has_default(context: &RuleContext<'_>, span: &Span) -> bool {
     let none = || {
         let column = column_ref(context.action_at(span)?)?;
-        Some(context.table().present()?.column(&column).present()?.omitted_value == OmittedValue::Null)
+        let has_another = net_effect::column_after(context, &column)
+            .is_some_and(|after| after.omitted_value != OmittedValue::Null);
+        let before = &context.table().present()?.column(&column).present()?.omitted_value;
+        Some(has_another || *before == OmittedValue::Null)
     };
     !none().unwrap_or(false)
 }
 
 /// The trigger, rule or policy may exist.
-pub(super) fn may_exist(context: &RuleContext<'_>, _: &Span) -> bool {
+pub(super) fn may_exist(context: &RuleContext<'_>, span: &Span) -> bool {
     let parts = [SyntaxKind::TRIGGER_REF, SyntaxKind::POLICY_REF, SyntaxKind::RULE_REF];
     let absent = || {
         let part = context.node.children().find(|part| parts.contains(&part.kind()))?;
         Some(context.table().present()?.attached_object(&words(part).concat()).is_absent())
     };
     !(context.node.has_child(&[SyntaxKind::IF_EXISTS]) && absent().unwrap_or(false))
+        && net_effect::attached_changes(context, span)
+}
+
+/// An extension that the statement drops may exist.
+pub(super) fn extension_may_exist(context: &RuleContext<'_>, _: &Span) -> bool {
+    let mut names = context.node.descendants().filter(|part| part.kind() == SyntaxKind::EXTENSION_REF);
+    !(context.node.has_child(&[SyntaxKind::IF_EXISTS])
+        && names.all(|name| context.schema.extension(&name_of(name)).is_absent()))
 }
 
 /// The result of a call changes, not only its plan.
@@ -178,11 +204,11 @@ pub(super) fn no_other_rule_applies(context: &RuleContext<'_>, _: &Span) -> bool
         name.map(|name| (name.schema.clone(), name.name.clone()))
     };
     let kind = format!("{:?}", context.statement.kind).replacen("ALTER", "CREATE", 1);
-    let own = named(context.statement, crate::sql::NameRole::Target);
+    let own = named(context.statement, NameRole::Target);
     let makes = |earlier: &crate::sql::Statement| {
         earlier.range.end <= context.statement.range.start
             && format!("{:?}", earlier.kind) == kind
-            && named(earlier, crate::sql::NameRole::Created) == own
+            && named(earlier, NameRole::Created) == own
     };
     if own.is_some() && context.file.iter().any(|other| makes(other.statement)) {
         return false;
@@ -212,6 +238,10 @@ pub(super) fn catalog_writes(context: &RuleContext<'_>) -> Vec<Span> {
 /// The file did not create the table whose rows become visible elsewhere.
 pub(super) fn joins_old_rows(context: &RuleContext<'_>, span: &Span) -> bool {
     let inherits = |action: Node<'_>| action.kind() == SyntaxKind::INHERIT_TABLE;
+    let mut inserts = context.nodes(&[SyntaxKind::INSERT]);
+    if let Some(insert) = inserts.find(|node| node.span() == *span) {
+        return copies_parent(context, insert);
+    }
     let shown = match context.action_at(span) {
         Some(action) if inherits(action) => context.targets().next(),
         _ => context
@@ -221,6 +251,30 @@ pub(super) fn joins_old_rows(context: &RuleContext<'_>, span: &Span) -> bool {
             .find(|name| span.start <= name.range.start && name.range.end <= span.end),
     };
     !shown.is_some_and(|name| context.is_new_table(name))
+}
+
+/// Whether the rows of a parent table are inserted into its child, so that the parent shows them twice.
+fn copies_parent(context: &RuleContext<'_>, insert: Node<'_>) -> bool {
+    let Some(child) = context.relation_of(insert) else { return false };
+    let range = insert.range();
+    let is_read = |name: &Name| {
+        context.statement.names.iter().any(|own| {
+            own.role == NameRole::Referenced && range.contains(&own.range.start) && own.name == name.name
+        })
+    };
+    let kinds = [SyntaxKind::INHERITS, SyntaxKind::INHERIT_TABLE];
+    context.file.iter().take_while(|other| other.statement.range.end <= context.statement.range.start).any(
+        |other| {
+            let node = other.statement.node(context.file_script);
+            let names = &other.statement.names;
+            let parents: Vec<_> =
+                node.children().filter(|part| kinds.contains(&part.kind())).map(Node::range).collect();
+            let is_parent = |name: &Name| parents.iter().any(|part| part.contains(&name.range.start));
+            !parents.is_empty()
+                && names.iter().any(|name| name.role != NameRole::Referenced && name.name == child.name)
+                && names.iter().any(|name| is_parent(name) && is_read(name) && !context.is_new_table(name))
+        },
+    )
 }
 
 /// The policy is restrictive.

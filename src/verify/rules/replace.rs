@@ -3,10 +3,11 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::NameRole;
+use crate::sql::{NameRole, Node, TextNames};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
-use crate::verify::schema::{Change, Found, Relation, Routine, View};
+use crate::verify::rules::net_effect::before_file;
+use crate::verify::schema::{Change, Found, Relation, Routine, View, words};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
@@ -21,9 +22,21 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ignores_new_objects: true,
         judge: Judge::Filtered(
             &[squawk_linter::Rule::BanReplaceViewFunction],
-            &[SyntaxKind::CREATE_AGGREGATE],
+            &[SyntaxKind::CREATE_AGGREGATE, SyntaxKind::CREATE_FUNCTION, SyntaxKind::CREATE_PROCEDURE],
             replaces,
         ),
+    },
+    // Reported instead of `replace-object` if the statements of the new body have no denied findings.
+    Rule {
+        id: RuleId::ReplaceBody,
+        level: Level::Warn,
+        impact: &[Impact::OldReaders, Impact::OldWriters],
+        why: "changes the body of a routine that the running release may call",
+        remediation: "make sure that the new body gives the running release the same results",
+        bad: "CREATE OR REPLACE FUNCTION total(a int) RETURNS int LANGUAGE sql AS 'SELECT a + 1';",
+        good: "CREATE FUNCTION total_and_one(a int) RETURNS int LANGUAGE sql AS 'SELECT a + 1';",
+        ignores_new_objects: true,
+        judge: Judge::Verification,
     },
     Rule {
         id: RuleId::AmbiguousOverload,
@@ -50,11 +63,18 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
 ];
 
 fn replaces(context: &RuleContext<'_>, _: &Span) -> bool {
+    // CREATE OR REPLACE of a trigger or a rule has its own rule.
+    if matches!(context.statement.kind, SyntaxKind::CREATE_TRIGGER | SyntaxKind::CREATE_RULE) {
+        return false;
+    }
     let made = context.statement.names.iter().find(|name| name.role == NameRole::Created);
     let Some(name) = made else { return true };
-    // CREATE OR REPLACE of a trigger or a rule has its own rule.
-    if !context.node.has_child(&[SyntaxKind::OR_REPLACE]) || context.is_new(name) {
+    if context.is_new(name) {
         return false;
+    }
+    if !context.node.has_child(&[SyntaxKind::OR_REPLACE]) {
+        // The file has dropped it.
+        return replaced_routine(context).is_some_and(|old| old.text != Routine::of(context.node).text);
     }
     if context.statement.kind == SyntaxKind::CREATE_VIEW {
         return match context.schema.own_relation(name, context.scope) {
@@ -71,7 +91,82 @@ fn replaces(context: &RuleContext<'_>, _: &Span) -> bool {
     }
 }
 
+/// The routine that the statement creates with another definition, as it was before the file.
+fn replaced_routine<'a>(context: &RuleContext<'a>) -> Option<&'a Routine> {
+    let name = context.statement.names.iter().find(|name| name.role == NameRole::Created)?;
+    let inputs = Routine::of(context.node).inputs;
+    let schema = before_file(context)?;
+    let old = schema.own_routines(name, context.scope).present()?;
+    old.iter().find(|old| old.inputs == inputs)
+}
+
+/// Whether the statement changes only the body of a routine: arguments, result, volatility and options stay, and the new body
+/// reads all arguments and relations that the old one reads.
+pub(in crate::verify) fn replaces_only_body(context: &RuleContext<'_>) -> bool {
+    let Some(old) = replaced_routine(context) else { return false };
+    let list = context.node.child(SyntaxKind::PARAM_LIST);
+    let parameters =
+        list.into_iter().flat_map(Node::children).filter_map(|part| words(part).into_iter().next());
+    let parameters: Vec<String> = parameters.chain(["new".to_owned(), "old".to_owned()]).collect();
+    let is_input =
+        |name: &&str| parameters.iter().any(|own| own == name) || context.schema.has_relation(name);
+    let body = |text: &str| text.find(" AS ").or_else(|| text.find(" as ")).map_or(0, |at| at + 4);
+    let new_text = context.node.text();
+    let new = TextNames::of(&new_text[body(new_text)..]);
+    let reads = TextNames::of(&old.definition[body(&old.definition)..]);
+    old.header == Routine::of(context.node).header
+        && reads.names().filter(is_input).all(|name| new.contains(name))
+}
+
+/// Whether the statement creates an operator of the server's name for types of the server, which hides the server's own.
+fn hides_operator(context: &RuleContext<'_>) -> bool {
+    const TYPES: &[&str] = &[
+        "bool",
+        "bpchar",
+        "date",
+        "float4",
+        "float8",
+        "int2",
+        "int4",
+        "int8",
+        "json",
+        "jsonb",
+        "name",
+        "numeric",
+        "text",
+        "time",
+        "timestamp",
+        "timestamptz",
+        "uuid",
+        "varchar",
+    ];
+    let name = context.statement.names.iter().find(|name| name.role == NameRole::Created);
+    let tokens = words(context.node);
+    let is_servers = |side: &str| {
+        let at = tokens.iter().position(|word| word == side);
+        let of_type = at.and_then(|at| tokens.get(at + 2)).map_or("", String::as_str);
+        let of_type = match of_type {
+            "int" | "integer" => "int4",
+            "bigint" => "int8",
+            "smallint" => "int2",
+            "boolean" => "bool",
+            "character" | "char" => "varchar",
+            other => other,
+        };
+        TYPES.contains(&of_type)
+    };
+    let of_server =
+        ["=", "<>", "!=", "<", ">", "<=", ">=", "||", "~~", "~", "+", "-", "*", "/", "@>", "<@", "->", "->>"];
+    name.is_some_and(|name| of_server.contains(&name.name.as_str()))
+        && is_servers("leftarg")
+        && is_servers("rightarg")
+}
+
 fn overloads(context: &RuleContext<'_>, surely: bool) -> Vec<Span> {
+    if context.statement.kind == SyntaxKind::CREATE_OPERATOR {
+        let found = surely && hides_operator(context);
+        return if found { vec![context.statement.range.clone()] } else { Vec::new() };
+    }
     if !matches!(context.statement.kind, SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE) {
         return Vec::new();
     }
@@ -90,6 +185,19 @@ fn overloads(context: &RuleContext<'_>, surely: bool) -> Vec<Span> {
 #[cfg(test)]
 mod tests {
     use crate::verify::tests::{denied, ids_on};
+
+    #[test]
+    fn an_operator_of_the_server_is_not_hidden() {
+        let create = |sign: &str, of_type: &str| {
+            format!("CREATE OPERATOR {sign} (FUNCTION = f, LEFTARG = {of_type}, RIGHTARG = {of_type})")
+        };
+        for (sign, of_type) in [("=", "varchar"), ("<>", "integer"), ("||", "text"), ("=", "uuid")] {
+            assert_eq!(denied(&create(sign, of_type)), ["ambiguous-overload"], "{sign} {of_type}");
+        }
+        for (sign, of_type) in [("===", "varchar"), ("=", "money_amount"), ("@@@", "text")] {
+            assert_eq!(denied(&create(sign, of_type)), [""; 0], "{sign} {of_type}");
+        }
+    }
 
     #[test]
     fn a_view_may_get_more_columns() {

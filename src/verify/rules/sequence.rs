@@ -21,21 +21,35 @@ pub(in crate::verify) const RULE: Rule = Rule {
 };
 
 /// Options that do not change the next value: a cache, a start that only RESTART uses, a higher maximum.
-const HARMLESS: &[SyntaxKind] = &[
-    SyntaxKind::OPTION_CACHE,
-    SyntaxKind::OPTION_NO_MAX_VALUE,
-    SyntaxKind::OPTION_OWNED_BY,
-    SyntaxKind::OPTION_START,
-];
+const HARMLESS: &[SyntaxKind] =
+    &[SyntaxKind::OPTION_CACHE, SyntaxKind::OPTION_NO_MAX_VALUE, SyntaxKind::OPTION_START];
 
 fn judge(context: &RuleContext<'_>) -> Vec<Span> {
     let options = context
         .nodes(&[SyntaxKind::ALTER_SEQUENCE])
         .flat_map(|node| node.children().collect::<Vec<_>>())
         .filter(|option| format!("{:?}", option.kind()).starts_with("OPTION_"))
-        .filter(|option| !HARMLESS.contains(&option.kind()) && words(*option).join(" ") != "as bigint");
+        .filter(|option| match option.kind() {
+            SyntaxKind::OPTION_OWNED_BY => is_dropped_with_owner(context),
+            kind => !HARMLESS.contains(&kind) && words(*option).join(" ") != "as bigint",
+        });
     let calls = context.nodes(&[SyntaxKind::CALL_EXPR]).filter(|call| sets(context, *call));
     options.chain(calls).map(Node::span).collect()
+}
+
+/// Whether the sequence gets an owner that the file drops, and the sequence with it.
+fn is_dropped_with_owner(context: &RuleContext<'_>) -> bool {
+    let tokens = words(context.node);
+    let owner = tokens.windows(2).position(|pair| pair[0] == "owned" && pair[1] == "by");
+    let owner: Vec<&String> =
+        owner.into_iter().flat_map(|at| &tokens[at + 2..]).filter(|word| *word != ".").collect();
+    let [.., table, _] = owner.as_slice() else { return false };
+    context.file.iter().any(|other| {
+        let statement = other.statement;
+        statement.kind == SyntaxKind::DROP_TABLE
+            && statement.range.start > context.statement.range.end
+            && statement.names.iter().any(|name| name.name == **table)
+    })
 }
 
 /// Whether the call is `setval(…)` on a sequence that the file did not create.
@@ -77,6 +91,9 @@ mod tests {
         for option in ["CACHE 5", "NO MAXVALUE", "OWNED BY t.a", "AS bigint", "START 5"] {
             assert_eq!(ids(&format!("ALTER SEQUENCE s {option}")), [""; 0], "{option}");
         }
+        let owned = "CREATE TABLE t (a int); ALTER SEQUENCE s OWNED BY t.a";
+        assert_eq!(ids(owned), [""; 0]);
+        assert_eq!(ids(&format!("{owned}; DROP TABLE t")), ["change-sequence"]);
         assert_eq!(ids("SELECT setval('s', 1)"), ["change-sequence"]);
         assert_eq!(ids("SELECT pg_catalog.setval('s', (SELECT max(id) FROM t))"), ["change-sequence"]);
         assert_eq!(ids("CREATE SEQUENCE s; SELECT setval('s', 100)"), [""; 0]);

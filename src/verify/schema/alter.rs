@@ -4,8 +4,10 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
-use super::parts::{add_constraint, column, column_ref, default_value, name_of, names_of};
-use super::table::{Column, Constraint, ConstraintKind, Found, OmittedValue, Table};
+use super::parts::{
+    add_constraint, column, column_ref, default_value, name_of, names_of, sequence_of, words,
+};
+use super::table::{Column, Constraint, ConstraintKind, Found, OmittedValue, Table, object_name};
 use super::types::SqlType;
 
 /// Adds the column that `node` defines, with its constraints.
@@ -16,6 +18,7 @@ pub(super) fn define_column(table: &mut Table, of: &str, node: Node<'_>) {
     };
     let name = column.name.clone();
     table.columns.push(column);
+    table.sequences.extend(sequence_of(node, of, &name).map(|sequence| (name.clone(), sequence)));
     for part in node.children() {
         add_constraint(table, of, part, Some(&name));
     }
@@ -36,6 +39,7 @@ pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
         SyntaxKind::DROP_COLUMN => {
             let Some(name) = column_ref(action) else { return };
             table.columns.retain(|column| column.name != name);
+            table.sequences.retain(|(column, _)| *column != name);
             table.constraints.retain(|constraint| !constraint.columns.contains(&name));
             table.indexes.retain(|index| !index.columns.as_ref().is_some_and(|own| own.contains(&name)));
         }
@@ -67,7 +71,22 @@ pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
                 index.name.clone_from(&new);
             }
         }
-        SyntaxKind::ALTER_COLUMN => alter_column(table, action),
+        SyntaxKind::ENABLE_TRIGGER | SyntaxKind::ENABLE_RULE => {
+            let what = words(action)[2..].concat();
+            table.disabled.retain(|own| what != "all" && *own != what);
+        }
+        SyntaxKind::DISABLE_TRIGGER
+        | SyntaxKind::DISABLE_RULE
+        | SyntaxKind::ENABLE_ALWAYS_RULE
+        | SyntaxKind::ENABLE_ALWAYS_TRIGGER
+        | SyntaxKind::ENABLE_REPLICA_RULE
+        | SyntaxKind::ENABLE_REPLICA_TRIGGER => {
+            let what = words(action)[2..].concat();
+            if !table.disabled.contains(&what) {
+                table.disabled.push(what);
+            }
+        }
+        SyntaxKind::ALTER_COLUMN => alter_column(table, of, action),
         SyntaxKind::INHERIT_TABLE | SyntaxKind::OF_TYPE | SyntaxKind::ATTACH_PARTITION => {
             table.is_complete = false;
         }
@@ -79,13 +98,18 @@ fn rename_column(table: &mut Table, old: &str, new: &str) {
     let of_columns = table.columns.iter_mut().map(|column| &mut column.name);
     let of_constraints = table.constraints.iter_mut().flat_map(|own| own.columns.iter_mut());
     let of_indexes = table.indexes.iter_mut().filter_map(|own| own.columns.as_mut()).flatten();
-    for name in of_columns.chain(of_constraints).chain(of_indexes).filter(|name| *name == old) {
+    let of_sequences = table.sequences.iter_mut().map(|(column, _)| column);
+    let all = of_columns.chain(of_constraints).chain(of_indexes).chain(of_sequences);
+    for name in all.filter(|name| *name == old) {
         new.clone_into(name);
     }
 }
 
-fn alter_column(table: &mut Table, action: Node<'_>) {
+fn alter_column(table: &mut Table, of: &str, action: Node<'_>) {
     let Some(name) = column_ref(action) else { return };
+    if action.has_child(&[SyntaxKind::ADD_GENERATED]) {
+        table.sequences.push((name.clone(), object_name(of, &name, "seq")));
+    }
     if let Found::Unknown = table.column(&name) {
         return;
     }

@@ -1,33 +1,39 @@
-//! Applies a statement to the model of the schema. A statement that cannot be followed makes objects unknown.
+//! Applies a statement to the model of the schema. What a statement of unknown effect names becomes unknown.
 
 use std::sync::Arc;
 
 use squawk_syntax::SyntaxKind;
 
 use super::alter::{alter, define_column};
+use super::like::copy_like;
 use super::name_map::NameMap;
-use super::parts::{add_constraint, index, name_of, words};
-use super::relations::Relations;
+use super::parts::{add_constraint, constraint_text, index, name_of, words};
+use super::query_columns::columns_of_query;
 use super::schema_ref::SchemaRef;
-use super::table::{Column, Found, Table};
-use super::{Completeness, Key, Relation, Routine, Schema, TypeDef, View, has_unknown_effects};
+use super::signature::{may_match, signature};
+use super::table::{Attached, Column, Found, Table};
+use super::{Key, Relation, Routine, Schema, TypeDef, View};
 use crate::sql::{Name, NameRole, Node, Scope, Script, Statement};
 
 /// A statement to apply.
 #[derive(Clone, Copy)]
-struct Step<'a> {
-    statement: &'a Statement,
-    node: Node<'a>,
-    scope: Option<Scope>,
+pub(super) struct Step<'a> {
+    pub(super) statement: &'a Statement,
+    pub(super) node: Node<'a>,
+    pub(super) scope: Option<Scope>,
 }
 
-impl Step<'_> {
-    fn made(&self) -> Option<&Name> {
+impl<'a> Step<'a> {
+    fn made(&self) -> Option<&'a Name> {
         self.statement.names.iter().find(|name| name.role == NameRole::Created)
     }
 
-    fn target(&self) -> Option<&Name> {
-        self.statement.names.iter().find(|name| name.role == NameRole::Target)
+    fn target(&self) -> Option<&'a Name> {
+        self.targets().next()
+    }
+
+    fn targets(&self) -> impl Iterator<Item = &'a Name> + use<'a> {
+        self.statement.names.iter().filter(|name| name.role == NameRole::Target)
     }
 
     fn says(&self, kind: SyntaxKind) -> bool {
@@ -49,26 +55,21 @@ impl Schema {
 
     /// Applies `statement`.
     pub fn apply(&mut self, script: &Script, statement: &Statement, scope: Option<Scope>) {
+        self.run_code(script, statement, scope);
         self.apply_node(statement, statement.node(script), scope);
     }
 
-    /// Applies `statement`, whose tree is `node`.
-    pub(in crate::verify) fn apply_node(
-        &mut self,
-        statement: &Statement,
-        node: Node<'_>,
-        scope: Option<Scope>,
-    ) {
+    /// Applies the effect of the text of `statement`, whose tree is `node`.
+    pub(super) fn apply_node(&mut self, statement: &Statement, node: Node<'_>, scope: Option<Scope>) {
         let step = Step { statement, node, scope };
-        if has_unknown_effects(statement, node, self, scope) {
-            self.forget_all();
-        }
         self.apply_search_path(statement, node);
         match statement.kind {
             SyntaxKind::CREATE_TABLE | SyntaxKind::CREATE_FOREIGN_TABLE => self.create_table(step),
             SyntaxKind::CREATE_TABLE_AS | SyntaxKind::SELECT_INTO => self.create_filled(step),
             SyntaxKind::CREATE_VIEW | SyntaxKind::CREATE_MATERIALIZED_VIEW => self.create_view(step),
-            SyntaxKind::CREATE_SEQUENCE => self.add_relation(step, Relation::Sequence),
+            SyntaxKind::CREATE_SEQUENCE => {
+                self.add_relation(step, Relation::Sequence);
+            }
             SyntaxKind::CREATE_TYPE | SyntaxKind::CREATE_DOMAIN => self.create_type(step),
             SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE | SyntaxKind::CREATE_AGGREGATE => {
                 self.create_routine(step);
@@ -77,25 +78,26 @@ impl Schema {
             SyntaxKind::CREATE_TRIGGER | SyntaxKind::CREATE_POLICY | SyntaxKind::CREATE_RULE => {
                 self.create_attached(step);
             }
+            SyntaxKind::CREATE_SCHEMA => self.create_schema(step),
+            SyntaxKind::GRANT | SyntaxKind::REVOKE => self.note_privileges(step),
+            SyntaxKind::CREATE_EXTENSION => self.with_extensions(step, true),
+            SyntaxKind::DROP_EXTENSION => self.with_extensions(step, false),
             SyntaxKind::ALTER_TABLE | SyntaxKind::ALTER_FOREIGN_TABLE => self.alter_table(step),
             SyntaxKind::IMPORT_FOREIGN_SCHEMA => {
-                self.completeness = Completeness { platform: false, tenant: false, others: false }
+                for name in &statement.names {
+                    let home = self.home_of(name);
+                    self.knowledge.mark_incomplete(&home);
+                }
             }
-            // The elements of CREATE SCHEMA have unqualified names.
-            SyntaxKind::CREATE_SCHEMA if node.children().count() > 1 => self.completeness.others = false,
             kind if format!("{kind:?}").starts_with("DROP_") => self.drop(step),
             kind if format!("{kind:?}").starts_with("ALTER_") => self.alter_other(step),
             _ => {}
         }
     }
 
-    /// Makes the whole model unknown.
-    fn forget_all(&mut self) {
-        self.relations = Relations::default();
-        self.types = NameMap::default();
-        self.routines = NameMap::default();
-        self.touched.clear();
-        self.completeness = Completeness { platform: false, tenant: false, others: false };
+    /// The schema that `name` names.
+    fn home_of(&self, name: &Name) -> SchemaRef {
+        if name.in_tenant_schema() { SchemaRef::Tenant } else { self.named(&name.name) }
     }
 
     /// The key of the object that the statement creates.
@@ -108,19 +110,23 @@ impl Schema {
         };
         if home.is_none() {
             // The schema of the object is unknown.
-            self.completeness = Completeness { platform: false, tenant: false, others: false };
+            self.knowledge.forget(&name.name);
         }
         Some((home?, name.name))
     }
 
-    fn add_relation(&mut self, step: Step<'_>, relation: Relation) {
-        let Some(key) = self.new_key(step) else { return };
+    /// Adds the relation that the statement creates; returns its key.
+    fn add_relation(&mut self, step: Step<'_>, relation: Relation) -> Option<Key> {
+        let key = self.new_key(step)?;
         let unproven = step.says(SyntaxKind::IF_NOT_EXISTS);
-        if unproven && (self.relations.all().has(&key) || !self.knows_completely(&key.0)) {
-            return;
+        let is_absent = !self.relations.all().has(&key) && self.knowledge.proves_absence(&key.0, &key.1);
+        if unproven && !is_absent {
+            return None;
         }
         self.touched.insert(key.clone());
-        self.relations.insert(key, Arc::new(relation));
+        self.knowledge.show(&key.1);
+        self.relations.insert(key.clone(), Arc::new(relation));
+        Some(key)
     }
 
     fn create_table(&mut self, step: Step<'_>) {
@@ -129,7 +135,9 @@ impl Schema {
         for kind in [SyntaxKind::INHERITS, SyntaxKind::PARTITION_OF, SyntaxKind::OF_TYPE] {
             if let Some(part) = step.node.child(kind) {
                 table.is_complete = false;
-                self.take_columns(step, &mut table, part);
+                let others: Vec<&Table> = self.tables_in(step, part).collect();
+                let columns = others.into_iter().flat_map(|other| &other.columns);
+                table.columns.extend(columns.map(|column| Column { new: false, ..column.clone() }));
             }
         }
         let parts =
@@ -137,32 +145,48 @@ impl Schema {
         for part in parts.unwrap_or_default() {
             match part.kind() {
                 SyntaxKind::COLUMN => define_column(&mut table, &name.name, part),
-                SyntaxKind::LIKE_CLAUSE => {
-                    table.is_complete = false;
-                    self.take_columns(step, &mut table, part);
-                }
+                SyntaxKind::LIKE_CLAUSE => match self.tables_in(step, part).next() {
+                    Some(source) => copy_like(&mut table, &name.name, part, source),
+                    None => table.is_complete = false,
+                },
                 _ => add_constraint(&mut table, &name.name, part, None),
             }
         }
-        self.add_relation(step, Relation::Table(table));
+        if let Some(key) = self.add_relation(step, Relation::Table(table)) {
+            self.add_sequences(&key);
+        }
     }
 
-    /// Adds the columns of the tables that `part` of the statement names: parents, or the source of LIKE.
-    fn take_columns(&self, step: Step<'_>, table: &mut Table, part: Node<'_>) {
-        let range = part.range();
-        let within = |name: &&Name| range.start <= name.range.start && name.range.end <= range.end;
-        for name in step.statement.names.iter().filter(within) {
-            if let Found::Present(other) = self.table(name, step.scope) {
-                table
-                    .columns
-                    .extend(other.columns.iter().map(|column| Column { new: false, ..column.clone() }));
+    /// Adds the sequences of the table's serial and identity columns.
+    fn add_sequences(&mut self, key: &Key) {
+        let Some(Relation::Table(table)) = self.relations.all().get(&key.0, &key.1).map(Arc::as_ref) else {
+            return;
+        };
+        let names: Vec<String> = table.sequences.iter().map(|(_, sequence)| sequence.clone()).collect();
+        for name in names {
+            let sequence = (key.0.clone(), name);
+            if !self.relations.all().has(&sequence) {
+                self.touched.insert(sequence.clone());
+                self.relations.insert(sequence, Arc::new(Relation::Sequence));
             }
         }
     }
 
-    /// A table that is created from a query; its columns are unknown.
+    /// The known tables that `part` of the statement names: parents, or the source of LIKE.
+    fn tables_in<'s>(&'s self, step: Step<'s>, part: Node<'_>) -> impl Iterator<Item = &'s Table> {
+        let range = part.range();
+        let names = step.statement.names.iter();
+        names
+            .filter(move |name| range.start <= name.range.start && name.range.end <= range.end)
+            .filter_map(move |name| self.table(name, step.scope).present())
+    }
+
+    /// A table that is created from a query.
     fn create_filled(&mut self, step: Step<'_>) {
-        self.add_relation(step, Relation::Table(Table::default()));
+        let source = |name: &Name| self.table(name, step.scope).present();
+        let table = columns_of_query(step.statement, step.node, &source)
+            .map_or_else(Table::default, |columns| Table { columns, is_complete: true, ..Table::default() });
+        self.add_relation(step, Relation::Table(table));
     }
 
     fn create_view(&mut self, step: Step<'_>) {
@@ -172,7 +196,11 @@ impl Schema {
     fn create_type(&mut self, step: Step<'_>) {
         let Some(key) = self.new_key(step) else { return };
         let def = if step.statement.kind == SyntaxKind::CREATE_DOMAIN {
-            TypeDef::Domain { refuses_null: step.says(SyntaxKind::NOT_NULL_CONSTRAINT) }
+            TypeDef::Domain {
+                refuses_null: step.says(SyntaxKind::NOT_NULL_CONSTRAINT),
+                base: super::SqlType::of(step.node),
+                checks: checks(step.node),
+            }
         } else {
             match step.node.child(SyntaxKind::ENUM_TYPE) {
                 Some(values) => TypeDef::Enum(
@@ -185,6 +213,7 @@ impl Schema {
                 None => TypeDef::Other,
             }
         };
+        self.knowledge.show(&key.1);
         self.types.insert(key, Arc::new(def));
     }
 
@@ -193,12 +222,16 @@ impl Schema {
         let routine = Routine::of(step.node);
         let mut routines =
             self.routines.get(&key.0, &key.1).map(|held| held.as_ref().clone()).unwrap_or_default();
-        routines.retain(|own| own.inputs != routine.inputs);
+        routines.retain(|own| !may_match(&own.inputs, &routine.inputs));
         routines.push(routine);
         self.routines.insert(key, Arc::new(routines));
     }
 
     fn create_index(&mut self, step: Step<'_>) {
+        let made = step.node.child(SyntaxKind::INDEX).map(|index| words(index).last().cloned());
+        if let Some(name) = made.flatten() {
+            self.knowledge.show(&name);
+        }
         self.with_table(step, |table, of, step| {
             let Some(index) = index(table, of, step.node) else {
                 table.is_complete = false;
@@ -214,7 +247,43 @@ impl Schema {
     fn create_attached(&mut self, step: Step<'_>) {
         let own = [SyntaxKind::TRIGGER, SyntaxKind::POLICY, SyntaxKind::RULE];
         let name = step.node.children().find(|part| own.contains(&part.kind())).map(|part| name_of(part));
-        self.with_table(step, |table, _, _| table.attached.extend(name));
+        let text = words(step.node).join(" ");
+        if let Some(view) = step.target().and_then(|name| self.key_of(self.relations.all(), name, step.scope))
+        {
+            self.relations.note_attached_to_view(&view);
+        }
+        self.with_table(step, |table, _, _| {
+            table.attached.retain(|own| Some(&own.name) != name.as_ref());
+            table.attached.extend(name.map(|name| Attached { name, text }));
+        });
+    }
+
+    fn create_schema(&mut self, step: Step<'_>) {
+        let Some(name) = step.made() else { return };
+        let home = self.home_of(name);
+        let exists = self.knowledge.schema(&home);
+        let unproven = step.says(SyntaxKind::IF_NOT_EXISTS);
+        if !(unproven && matches!(exists, Found::Present(()))) {
+            // The elements of CREATE SCHEMA have unqualified names.
+            let is_empty = step.statement.names.len() == 1 && (exists.is_absent() || !unproven);
+            self.knowledge.create_schema(&home, is_empty);
+        }
+    }
+
+    fn with_extensions(&mut self, step: Step<'_>, exists: bool) {
+        let kinds = [SyntaxKind::EXTENSION, SyntaxKind::EXTENSION_REF];
+        for name in step.node.descendants().filter(|part| kinds.contains(&part.kind())) {
+            self.knowledge.create_extension(&name_of(name), exists);
+        }
+    }
+
+    fn note_privileges(&mut self, step: Step<'_>) {
+        let all = words(step.node)
+            .windows(2)
+            .any(|pair| pair[0] == "all" && pair[1].ends_with('s') && pair[1] != "privileges");
+        for name in step.targets() {
+            self.knowledge.note_privileges(&name.name, all);
+        }
     }
 
     /// Applies `change` to the target table; it gets the table's name. A table that is not in the model is added to it, with the
@@ -235,21 +304,38 @@ impl Schema {
     }
 
     fn alter_table(&mut self, step: Step<'_>) {
+        let key = step.target().and_then(|name| self.key_of(self.relations.all(), name, step.scope));
+        let before = key.as_ref().map(|key| self.sequences_of(key)).unwrap_or_default();
         self.with_table(step, |table, of, step| {
             for action in step.node.children() {
                 alter(table, of, action);
             }
         });
+        if let Some(key) = key {
+            let after = self.sequences_of(&key);
+            for name in before.into_iter().filter(|name| !after.contains(name)) {
+                self.relations.remove(&(key.0.clone(), name));
+            }
+            self.add_sequences(&key);
+        }
         self.move_relation(step);
     }
 
-    /// Applies RENAME and SET SCHEMA.
-    fn move_relation(&mut self, step: Step<'_>) {
-        let Some(target) = step.target() else { return };
+    /// The names of the sequences of the table's columns.
+    fn sequences_of(&self, key: &Key) -> Vec<String> {
+        match self.relations.all().get(&key.0, &key.1).map(Arc::as_ref) {
+            Some(Relation::Table(table)) => table.sequences.iter().map(|(_, name)| name.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The key that the object with the key `old` gets by RENAME or SET SCHEMA; `None` if the statement does neither.
+    fn moved(&self, step: Step<'_>, old: &Key) -> Option<Key> {
+        let target = step.target()?;
         let moved = step.node.child(SyntaxKind::SET_SCHEMA);
-        let renamed = step.node.children().find(|part| format!("{:?}", part.kind()).ends_with("_RENAME_TO"));
-        if moved.is_none() && renamed.is_none() {
-            return;
+        let renamed = step.node.children().any(|part| format!("{:?}", part.kind()).ends_with("_RENAME_TO"));
+        if moved.is_none() && !renamed {
+            return None;
         }
         let new_name = step.made().map(|name| name.name.clone());
         let new_home = moved.and_then(|part| {
@@ -257,12 +343,24 @@ impl Schema {
             let name = Name { schema: Some(schema), ..target.clone() };
             self.creation_schema(&name, step.scope)
         });
-        if let Some(key) = self.key_of(self.relations.all(), target, step.scope)
-            && let Some(relation) = self.relations.remove(&key)
+        Some((new_home.unwrap_or_else(|| old.0.clone()), new_name.unwrap_or_else(|| old.1.clone())))
+    }
+
+    /// Applies RENAME and SET SCHEMA.
+    fn move_relation(&mut self, step: Step<'_>) {
+        let Some(target) = step.target() else { return };
+        let Some(old) = self.key_of(self.relations.all(), target, step.scope) else {
+            if let Some(new) = self.moved(step, &(SchemaRef::Bare, target.name.clone())) {
+                self.knowledge.forget(&new.1);
+            }
+            return;
+        };
+        if let Some(new) = self.moved(step, &old)
+            && let Some(relation) = self.relations.remove(&old)
         {
-            let key = (new_home.unwrap_or(key.0), new_name.unwrap_or(key.1));
-            self.touched.insert(key.clone());
-            self.relations.insert(key, relation);
+            self.touched.insert(new.clone());
+            self.knowledge.show(&new.1);
+            self.relations.insert(new, relation);
         }
     }
 
@@ -273,27 +371,62 @@ impl Schema {
                 self.move_relation(step);
             }
             SyntaxKind::ALTER_TYPE | SyntaxKind::ALTER_DOMAIN => self.alter_type(step),
-            SyntaxKind::ALTER_FUNCTION | SyntaxKind::ALTER_PROCEDURE | SyntaxKind::ALTER_ROUTINE => {
-                // Its definition is no longer valid, and its name may not be.
-                if let Some(name) = step.target()
-                    && let Some(key) = self.key_of(&self.routines, name, step.scope)
-                {
-                    self.routines.remove(&key);
-                    self.mark_incomplete(&key.0);
+            SyntaxKind::ALTER_POLICY | SyntaxKind::ALTER_RULE | SyntaxKind::ALTER_TRIGGER => {
+                // Its definition is no longer known, and its name may be another one.
+                let renamed = words(step.node).windows(2).any(|pair| pair == ["rename", "to"]);
+                let last = words(step.node).pop().filter(|_| renamed);
+                let tokens = words(step.node);
+                self.with_table(step, |table, _, _| {
+                    for own in table.attached.iter_mut().filter(|own| tokens.get(2) == Some(&own.name)) {
+                        own.text.clear();
+                        own.name = last.clone().unwrap_or_else(|| own.name.clone());
+                    }
+                });
+            }
+            SyntaxKind::ALTER_FUNCTION
+            | SyntaxKind::ALTER_PROCEDURE
+            | SyntaxKind::ALTER_ROUTINE
+            | SyntaxKind::ALTER_AGGREGATE => self.alter_routine(step),
+            SyntaxKind::ALTER_SCHEMA => {
+                if let (Some(old), Some(new)) = (step.target(), step.made()) {
+                    let (old, new) = (self.home_of(old), self.home_of(new));
+                    self.relations.rename_home(&old, &new);
+                    self.types.rename_home(&old, &new);
+                    self.routines.rename_home(&old, &new);
+                    self.knowledge.rename_schema(&old, &new);
                 }
             }
-            SyntaxKind::ALTER_SCHEMA if step.made().is_some() => self.forget_all(),
             _ => {}
         }
     }
 
-    /// Marks the schema as incompletely known.
-    fn mark_incomplete(&mut self, home: &SchemaRef) {
-        match home {
-            SchemaRef::Tenant => self.completeness.tenant = false,
-            SchemaRef::Platform => self.completeness.platform = false,
-            SchemaRef::Temporary => {}
-            SchemaRef::Named(_) | SchemaRef::Bare => self.completeness.others = false,
+    fn alter_routine(&mut self, step: Step<'_>) {
+        let Some(name) = step.target() else { return };
+        let inputs = signature(name, step.node);
+        let Some(key) = self.key_of(&self.routines, name, step.scope) else {
+            if let Some(new) = self.moved(step, &(SchemaRef::Bare, name.name.clone())) {
+                self.knowledge.forget(&new.1);
+            }
+            return;
+        };
+        let is_it = |own: &Routine| inputs.as_ref().is_none_or(|inputs| may_match(&own.inputs, inputs));
+        let Some(held) = self.routines.remove(&key) else { return };
+        let (mut changed, others): (Vec<Routine>, Vec<Routine>) =
+            held.as_ref().clone().into_iter().partition(is_it);
+        let moved = self.moved(step, &key);
+        if moved.is_none() && step.says(SyntaxKind::FUNC_OPTION_LIST) {
+            for routine in &mut changed {
+                routine.pure = false;
+                routine.text.push_str(&words(step.node).join(" "));
+                routine.header.push_str(&words(step.node).join(" "));
+            }
+        }
+        let new_key = moved.unwrap_or_else(|| key.clone());
+        for (key, mut routines) in [(key, others), (new_key, changed)] {
+            routines.extend(self.routines.remove(&key).iter().flat_map(|held| held.as_ref().clone()));
+            if !routines.is_empty() {
+                self.routines.insert(key, Arc::new(routines));
+            }
         }
     }
 
@@ -323,19 +456,31 @@ impl Schema {
 
     fn alter_type(&mut self, step: Step<'_>) {
         let Some(name) = step.target() else { return };
-        let Some(key) = self.key_of(&self.types, name, step.scope) else { return };
-        // ADD VALUE does not affect any rule.
-        let adds = step.says(SyntaxKind::ADD_VALUE);
-        if !adds {
-            self.types.remove(&key);
-            self.mark_incomplete(&key.0);
+        let Some(key) = self.key_of(&self.types, name, step.scope) else {
+            // ALTER TYPE may rename the row type of a table.
+            self.move_relation(step);
+            return;
+        };
+        if let Some(new) = self.moved(step, &key) {
+            if let Some(def) = self.types.remove(&key) {
+                self.types.insert(new, def);
+            }
+        } else if let Some(def) = self.types.get_mut(&key) {
+            match def {
+                TypeDef::Domain { refuses_null, checks: own, .. } => {
+                    own.extend(checks(step.node));
+                    *refuses_null |=
+                        step.node.contains(&[SyntaxKind::SET_NOT_NULL, SyntaxKind::ADD_CONSTRAINT]);
+                    *refuses_null &= !step.node.contains(&[SyntaxKind::DROP_NOT_NULL]);
+                }
+                TypeDef::Enum(_) | TypeDef::Other => {}
+            }
         }
     }
 
     fn drop(&mut self, step: Step<'_>) {
         let kind = step.statement.kind;
-        let targets: Vec<Name> =
-            step.statement.names.iter().filter(|name| name.role == NameRole::Target).cloned().collect();
+        let targets = step.targets();
         match kind {
             SyntaxKind::DROP_TABLE
             | SyntaxKind::DROP_FOREIGN_TABLE
@@ -343,44 +488,81 @@ impl Schema {
             | SyntaxKind::DROP_MATERIALIZED_VIEW
             | SyntaxKind::DROP_SEQUENCE => {
                 for name in targets {
-                    if let Some(key) = self.key_of(self.relations.all(), &name, step.scope) {
+                    if let Some(key) = self.key_of(self.relations.all(), name, step.scope) {
+                        for sequence in self.sequences_of(&key) {
+                            self.relations.remove(&(key.0.clone(), sequence));
+                        }
                         self.relations.remove(&key);
                     }
+                    self.knowledge.show(&name.name);
                 }
             }
             SyntaxKind::DROP_TYPE | SyntaxKind::DROP_DOMAIN => {
                 for name in targets {
-                    if let Some(key) = self.key_of(&self.types, &name, step.scope) {
+                    if let Some(key) = self.key_of(&self.types, name, step.scope) {
                         self.types.remove(&key);
                     }
+                    self.knowledge.show(&name.name);
                 }
             }
-            SyntaxKind::DROP_FUNCTION | SyntaxKind::DROP_PROCEDURE | SyntaxKind::DROP_ROUTINE => {
-                for name in targets {
-                    if let Some(key) = self.key_of(&self.routines, &name, step.scope) {
-                        // It may be one of several overloads.
-                        self.routines.remove(&key);
-                        self.mark_incomplete(&key.0);
-                    }
-                }
-            }
+            SyntaxKind::DROP_FUNCTION
+            | SyntaxKind::DROP_PROCEDURE
+            | SyntaxKind::DROP_ROUTINE
+            | SyntaxKind::DROP_AGGREGATE => targets.for_each(|name| self.drop_routine(step, name)),
             SyntaxKind::DROP_INDEX => {
                 for name in targets {
                     self.with_index(&name.name, |table| {
                         table.indexes.retain(|index| index.name != name.name);
                     });
+                    self.knowledge.show(&name.name);
                 }
             }
             SyntaxKind::DROP_TRIGGER | SyntaxKind::DROP_POLICY | SyntaxKind::DROP_RULE => {
                 let parts = [SyntaxKind::TRIGGER_REF, SyntaxKind::POLICY_REF, SyntaxKind::RULE_REF];
                 let name =
                     step.node.children().find(|part| parts.contains(&part.kind())).map(|part| name_of(part));
-                self.with_table(step, |table, _, _| table.attached.retain(|own| Some(own) != name.as_ref()));
+                self.with_table(step, |table, _, _| {
+                    table.attached.retain(|own| Some(&own.name) != name.as_ref());
+                });
             }
-            SyntaxKind::DROP_SCHEMA | SyntaxKind::DROP_EXTENSION | SyntaxKind::DROP_OWNED => {
-                self.forget_all();
+            SyntaxKind::DROP_SCHEMA => {
+                for name in targets {
+                    let home = self.home_of(name);
+                    for key in self.relations.all().keys_in(&home) {
+                        self.relations.remove(&key);
+                    }
+                    remove_home(&mut self.types, &home);
+                    remove_home(&mut self.routines, &home);
+                    self.knowledge.drop_schema(&home);
+                }
             }
             _ => {}
         }
+    }
+
+    fn drop_routine(&mut self, step: Step<'_>, name: &Name) {
+        let Some(key) = self.key_of(&self.routines, name, step.scope) else { return };
+        let Some(held) = self.routines.remove(&key) else { return };
+        let mut left = held.as_ref().clone();
+        if let Some(inputs) = signature(name, step.node) {
+            left.retain(|own| !may_match(&own.inputs, &inputs));
+        } else {
+            left.clear();
+        }
+        if !left.is_empty() {
+            self.routines.insert(key, Arc::new(left));
+        }
+    }
+}
+
+/// The CHECK constraints of a domain.
+fn checks(node: Node<'_>) -> Vec<String> {
+    let found = node.descendants().filter(|part| part.kind() == SyntaxKind::CHECK_CONSTRAINT);
+    found.map(|check| constraint_text(check, None)).collect()
+}
+
+fn remove_home<T>(held: &mut NameMap<T>, home: &SchemaRef) {
+    for key in held.keys_in(home) {
+        held.remove(&key);
     }
 }

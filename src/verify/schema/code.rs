@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 
 use squawk_syntax::SyntaxKind;
 
-use super::Schema;
 use super::parts::words;
+use super::run::MAX_DEPTH;
 use super::table::Found;
+use super::{Routine, Schema};
 use crate::sql::{Name, Node, Scope, Statement};
 
 /// Functions of the server and of its contrib extensions that change nothing: immutable and stable ones (`pg_proc.provolatile`,
@@ -95,20 +96,23 @@ fn fills_rows(node: Node<'_>, name: &Name) -> bool {
         .any(holds)
 }
 
-/// Whether the statement may have changed a schema in a way that its text does not show.
-pub(in crate::verify) fn has_unknown_effects(
-    statement: &Statement,
-    node: Node<'_>,
-    schema: &Schema,
-    scope: Option<Scope>,
-) -> bool {
-    let code = [SyntaxKind::CALL, SyntaxKind::DO, SyntaxKind::EXECUTE, SyntaxKind::LOAD];
-    code.contains(&statement.kind) || !calls(statement, node, schema, scope).is_empty()
-}
-
 impl Schema {
     /// The effect of calling the function `name`.
     pub(in crate::verify) fn call(&self, name: &Name, scope: Option<Scope>) -> Call {
+        self.call_at(name, scope, 0)
+    }
+
+    /// Whether the body of a routine that may not change data calls one that may (manual, chapter 38.7).
+    fn calls_writer(&self, routine: &Routine, scope: Option<Scope>, depth: usize) -> bool {
+        let Some(code) = routine.code().filter(|_| depth < MAX_DEPTH) else { return false };
+        let scripts = std::iter::once(&code.script).chain(&code.expressions);
+        let mut names = scripts.flat_map(|script| &script.statements).flat_map(|statement| &statement.names);
+        names.any(|name| {
+            name.kind == SyntaxKind::CALL_EXPR && self.call_at(name, scope, depth + 1) == Call::Opaque
+        })
+    }
+
+    fn call_at(&self, name: &Name, scope: Option<Scope>, depth: usize) -> Call {
         let may_be_builtin = matches!(name.schema.as_deref(), None | Some("pg_catalog"));
         let own = match name.schema.as_deref() {
             None => self.has_routine(&name.name).map_or(Found::Absent, Found::Present),
@@ -116,7 +120,8 @@ impl Schema {
             Some(_) => self.routines(name, scope),
         };
         if let Found::Present(routines) = own {
-            let pure = routines.iter().all(|routine| routine.pure);
+            let pure =
+                routines.iter().all(|routine| routine.pure && !self.calls_writer(routine, scope, depth));
             return if pure { Call::Harmless } else { Call::Opaque };
         }
         // Extensions may be in any schema.

@@ -5,12 +5,17 @@
 mod alter;
 mod apply;
 mod code;
+mod knowledge;
+mod like;
 mod name_map;
 mod objects;
 mod parts;
+mod query_columns;
 mod relations;
+mod run;
 mod schema_ref;
 mod script_replay;
+mod signature;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -19,17 +24,20 @@ mod types;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use code::has_unknown_effects;
 pub use code::is_builtin_function;
 pub(super) use code::{calls, executed};
+use knowledge::Knowledge;
 use name_map::NameMap;
 pub(super) use objects::Change;
 pub use objects::appends_columns;
-pub(super) use parts::{column_ref, default_value, is_serial, mentioned, name_of, names_of, proven, words};
+pub(super) use parts::{
+    column_ref, constraint_text, default_value, is_serial, mentioned, name_of, names_of, proven, words,
+};
 use relations::Relations;
 use schema_ref::Path;
 pub(super) use schema_ref::SchemaRef;
-pub use script_replay::{ScriptReplay, StatementContext};
+pub use script_replay::{CodeReplay, CodeStep, Effect, ScriptReplay, StatementContext};
+pub(super) use signature::{may_match, signature};
 pub(super) use table::{Column, Constraint, ConstraintKind, Found, Index, OmittedValue, Table};
 pub(super) use types::{Conversion, SqlType};
 
@@ -48,16 +56,8 @@ pub struct Schema {
     routines: NameMap<Vec<Routine>>,
     /// The relations that may contain new parts.
     touched: HashSet<Key>,
-    completeness: Completeness,
+    knowledge: Knowledge,
     path: Path,
-}
-
-/// Which schemas are known completely, so that an object which is not in the model does not exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Completeness {
-    platform: bool,
-    tenant: bool,
-    others: bool,
 }
 
 type Key = (SchemaRef, String);
@@ -78,13 +78,21 @@ pub(super) struct View {
     /// The rest of its definition.
     rest: String,
     pub(super) materialized: bool,
+    /// Whether it has triggers or rules.
+    pub(super) has_attached: bool,
 }
 
 /// A type other than a table's row type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TypeDef {
     Enum(Vec<String>),
-    Domain { refuses_null: bool },
+    Domain {
+        refuses_null: bool,
+        /// The type that it restricts.
+        base: Option<SqlType>,
+        /// Its CHECK constraints.
+        checks: Vec<String>,
+    },
     Other,
 }
 
@@ -99,26 +107,30 @@ pub(super) struct Routine {
     pub(super) pure: bool,
     /// Its whole definition.
     pub(super) text: String,
+    /// Its definition without the body.
+    pub(super) header: String,
+    /// The statement that creates it.
+    pub(super) definition: Arc<str>,
 }
 
 impl Schema {
     /// An empty, completely known database.
     pub fn empty(platform: &str) -> Self {
-        Self::with(platform, Completeness { platform: true, tenant: true, others: true })
+        Self::with(platform, Knowledge::complete())
     }
 
     /// A database about which nothing is known.
     pub fn unknown(platform: &str) -> Self {
-        Self::with(platform, Completeness { platform: false, tenant: false, others: false })
+        Self::with(platform, Knowledge::none())
     }
 
     /// A project's database before its first migration. The tenant's schema comes from a template; other schemas do not belong to
     /// the project.
     pub fn of_project(platform: &str, from_the_start: bool) -> Self {
-        Self::with(platform, Completeness { platform: from_the_start, tenant: false, others: false })
+        Self::with(platform, Knowledge::of_project(from_the_start))
     }
 
-    fn with(platform: &str, completeness: Completeness) -> Self {
+    fn with(platform: &str, knowledge: Knowledge) -> Self {
         Self {
             platform: platform.to_owned(),
             shared: [schema_ref::public()].into(),
@@ -126,7 +138,7 @@ impl Schema {
             types: NameMap::default(),
             routines: NameMap::default(),
             touched: HashSet::new(),
-            completeness,
+            knowledge,
             path: Path::Usual,
         }
     }
@@ -162,22 +174,31 @@ impl Schema {
         node: Node<'_>,
         scope: Option<Scope>,
     ) -> bool {
+        self.made_object(statement, node, scope).is_absent()
+    }
+
+    /// The object that has the name which the statement gives to a new one.
+    fn made_object(&self, statement: &Statement, node: Node<'_>, scope: Option<Scope>) -> Found<()> {
         let Some(name) = statement.names.iter().find(|name| name.role == NameRole::Created) else {
-            return false;
+            return Found::Unknown;
         };
         match statement.kind {
             SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE => {
                 match self.find_own(&self.routines, name, scope) {
                     Found::Present(own) => {
                         let inputs = Routine::of(node).inputs;
-                        own.iter().all(|routine| routine.inputs != inputs)
+                        let exists = own.iter().any(|routine| may_match(&routine.inputs, &inputs));
+                        if exists { Found::Present(()) } else { Found::Absent }
                     }
-                    other => other.is_absent(),
+                    other => other.map(|_| ()),
                 }
             }
-            SyntaxKind::CREATE_INDEX => self.index(name, scope).is_absent(),
-            SyntaxKind::CREATE_SCHEMA => false,
-            _ => self.find_own(self.relations.all(), name, scope).is_absent(),
+            SyntaxKind::CREATE_INDEX => self.index(name, scope).map(|_| ()),
+            SyntaxKind::CREATE_SCHEMA => self.schema(&name.name),
+            SyntaxKind::CREATE_TYPE | SyntaxKind::CREATE_DOMAIN => {
+                self.find_own(&self.types, name, scope).map(|_| ())
+            }
+            _ => self.find_own(self.relations.all(), name, scope).map(|_| ()),
         }
     }
 
@@ -197,7 +218,7 @@ impl Schema {
         self.types.replace_tenant(&other.types);
         self.routines.replace_tenant(&other.routines);
         self.touched.extend(other.touched.iter().cloned());
-        self.completeness.tenant = other.completeness.tenant;
+        self.knowledge.tenant = other.knowledge.tenant;
     }
 
     /// The table, view or sequence `name`.
@@ -227,6 +248,36 @@ impl Schema {
     /// The routines with this unqualified name, in any schema.
     pub(super) fn has_routine(&self, name: &str) -> Option<&Vec<Routine>> {
         self.routines.with_name(name).first().map(|(_, routines)| routines.as_ref())
+    }
+
+    /// The schema `name`.
+    pub(super) fn schema(&self, name: &str) -> Found<()> {
+        self.knowledge.schema(&self.named(name))
+    }
+
+    /// Whether privileges on an object `name` were granted or revoked.
+    pub(super) fn has_privileges(&self, name: &str) -> bool {
+        self.knowledge.has_privileges(name)
+    }
+
+    /// Whether a relation with this name is known, in any schema.
+    pub(super) fn has_relation(&self, name: &str) -> bool {
+        !self.relations.all().with_name(name).is_empty()
+    }
+
+    /// The domain with this name, in any schema.
+    pub(super) fn domain(&self, name: &str) -> Option<&TypeDef> {
+        let name = name.rsplit('.').next().unwrap_or(name);
+        self.types
+            .with_name(name)
+            .iter()
+            .map(|(_, def)| def.as_ref())
+            .find(|def| matches!(def, TypeDef::Domain { .. }))
+    }
+
+    /// The extension `name`.
+    pub(super) fn extension(&self, name: &str) -> Found<()> {
+        self.knowledge.extension(name)
     }
 
     /// The index `name`, and its table.

@@ -28,6 +28,11 @@ impl<T> NameMap<T> {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// The schemas that contain an object with the name `name`.
+    pub(super) fn homes_of(&self, name: &str) -> Vec<SchemaRef> {
+        self.with_name(name).iter().map(|(home, _)| home.clone()).collect()
+    }
+
     pub(super) fn get(&self, home: &SchemaRef, name: &str) -> Option<&Arc<T>> {
         self.with_name(name).iter().find(|(own, _)| own == home).map(|(_, thing)| thing)
     }
@@ -55,6 +60,37 @@ impl<T> NameMap<T> {
             self.0.remove_mut(name);
         }
         Some(thing)
+    }
+
+    /// All objects.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, &Arc<T>)> {
+        self.0.iter().flat_map(|(name, called)| {
+            called.iter().map(move |(home, thing)| ((home.clone(), name.clone()), thing))
+        })
+    }
+
+    /// The keys of the objects that are not the same in `other`, or only in one of both.
+    pub(super) fn changed(&self, other: &Self) -> Vec<Key> {
+        let differs = |(key, thing): &(Key, &Arc<T>), other: &Self| {
+            other.get(&key.0, &key.1).is_none_or(|theirs| !Arc::ptr_eq(theirs, thing))
+        };
+        let own = self.iter().filter(|entry| differs(entry, other)).map(|(key, _)| key);
+        let theirs = other.iter().map(|(key, _)| key).filter(|key| !self.has(key));
+        own.chain(theirs).collect()
+    }
+
+    /// The keys of the objects in `home`.
+    pub(super) fn keys_in(&self, home: &SchemaRef) -> Vec<Key> {
+        self.iter().map(|(key, _)| key).filter(|key| key.0 == *home).collect()
+    }
+
+    /// Moves the objects in the schema `old` to `new`.
+    pub(super) fn rename_home(&mut self, old: &SchemaRef, new: &SchemaRef) {
+        for key in self.keys_in(old) {
+            if let Some(thing) = self.remove(&key) {
+                self.insert((new.clone(), key.1), thing);
+            }
+        }
     }
 
     /// Replaces the objects in the tenant's schema with those of `other`.

@@ -3,9 +3,10 @@
 use squawk_syntax::SyntaxKind;
 
 use crate::error::Source;
-use crate::sql::{Node, Script};
+use crate::sql::{Code, Node, Script};
 
 use super::parts::{words, words_besides};
+use super::signature::inputs;
 use super::{Routine, View};
 
 /// A separator that no word contains.
@@ -44,7 +45,16 @@ impl View {
             columns: columns.collect(),
             rest: words_besides(node, &apart).join(BETWEEN_WORDS),
             materialized: node.kind() == SyntaxKind::CREATE_MATERIALIZED_VIEW,
+            has_attached: false,
         }
+    }
+
+    /// Whether `new` has all columns of this view, in this order, and shows the same rows.
+    pub(in crate::verify) fn is_contained_in(&self, new: &Self) -> bool {
+        let mut rest = new.columns.iter();
+        self.rest == new.rest
+            && !self.columns.is_empty()
+            && self.columns.iter().all(|column| rest.any(|other| other == column))
     }
 
     /// The difference between this view and `new`.
@@ -74,29 +84,30 @@ impl Routine {
     /// The routine that `node` creates.
     pub(in crate::verify) fn of(node: Node<'_>) -> Self {
         let list = node.child(SyntaxKind::PARAM_LIST);
-        let parameters: Vec<Node<'_>> = list
-            .into_iter()
-            .flat_map(Node::children)
-            .filter(|part| part.kind() == SyntaxKind::PARAM && part.child(SyntaxKind::PARAM_OUT).is_none())
-            .collect();
-        let of_type = |parameter: Node<'_>| {
-            let node = parameter.children().find(|part| format!("{:?}", part.kind()).ends_with("_TYPE"));
-            node.map(|node| words(node).join(" ")).unwrap_or_default()
-        };
+        let parameters = list.into_iter().flat_map(Node::children);
         let says = |kinds: &[SyntaxKind]| node.descendants().any(|part| kinds.contains(&part.kind()));
         let language = node.first(SyntaxKind::LANGUAGE_REF);
         let language = language.map(|part| words(part).concat()).unwrap_or_default();
         // In these languages the server enforces that a non-volatile function changes nothing.
         let is_enforced = ["sql", "plpgsql"].contains(&language.trim_matches('\'').to_lowercase().as_str());
         Self {
-            inputs: parameters.iter().copied().map(of_type).collect(),
-            optional: parameters
-                .iter()
-                .filter(|part| part.child(SyntaxKind::PARAM_DEFAULT).is_some())
-                .count(),
+            inputs: list.map(inputs).unwrap_or_default(),
+            optional: parameters.filter(|part| part.child(SyntaxKind::PARAM_DEFAULT).is_some()).count(),
             pure: is_enforced && says(&[SyntaxKind::IMMUTABLE, SyntaxKind::STABLE]),
             text: words(node).join(BETWEEN_WORDS),
+            header: words_besides(
+                node,
+                &node.first(SyntaxKind::AS_DEFINITION).into_iter().collect::<Vec<_>>(),
+            )
+            .join(BETWEEN_WORDS),
+            definition: node.text().into(),
         }
+    }
+
+    /// Its body, if it can be read.
+    pub(in crate::verify) fn code(&self) -> Option<Code> {
+        let script = Script::parse(Source::new("", self.definition.as_ref())).ok()?;
+        Code::of(&script, script.statements.first()?)
     }
 
     /// Whether a call may be ambiguous between this routine and `other`, judged by the number of arguments.

@@ -3,7 +3,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use super::table::{Column, Constraint, ConstraintKind, Index, OmittedValue, Table};
+use super::table::{Column, Constraint, ConstraintKind, Index, OmittedValue, Table, object_name};
 use super::types::SqlType;
 use crate::sql::{Node, normalized};
 
@@ -126,30 +126,30 @@ pub(super) fn add_constraint(table: &mut Table, of: &str, node: Node<'_>, column
     let has = |kind| node.children().any(|part| part.kind() == kind);
     let below = |kind: SyntaxKind| node.descendants().find(|part| part.kind() == kind);
     let own = || column.map(|name| vec![name.to_owned()]);
-    let (kind, mut columns, mut suffix) = match node.kind() {
+    // The one column in the condition of a CHECK.
+    let mut checked = String::new();
+    let (kind, mut columns, label) = match node.kind() {
         SyntaxKind::CHECK_CONSTRAINT => {
             let condition = node.children().find(|part| part.kind() != SyntaxKind::CONSTRAINT_NAME_CLAUSE);
             let all = condition.map(mentioned).unwrap_or_default();
             let columns = condition.map(proven).unwrap_or_default();
-            let named = if let [one] = all.as_slice() { format!("{one}_check") } else { "check".to_owned() };
-            (ConstraintKind::Check, columns, named)
+            if let [one] = all.as_slice() {
+                checked.clone_from(one);
+            }
+            (ConstraintKind::Check, columns, "check")
         }
         SyntaxKind::NOT_NULL_CONSTRAINT => (
             ConstraintKind::NotNull,
             column_ref(node).map(|name| vec![name]).or(own()).unwrap_or_default(),
-            String::new(),
+            "not_null",
         ),
-        SyntaxKind::PRIMARY_KEY_CONSTRAINT => (ConstraintKind::PrimaryKey, Vec::new(), "pkey".to_owned()),
-        SyntaxKind::UNIQUE_CONSTRAINT => (ConstraintKind::Unique, Vec::new(), "key".to_owned()),
-        SyntaxKind::EXCLUDE_CONSTRAINT => (ConstraintKind::Unique, Vec::new(), "excl".to_owned()),
+        SyntaxKind::PRIMARY_KEY_CONSTRAINT => (ConstraintKind::PrimaryKey, Vec::new(), "pkey"),
+        SyntaxKind::UNIQUE_CONSTRAINT => (ConstraintKind::Unique, Vec::new(), "key"),
+        SyntaxKind::EXCLUDE_CONSTRAINT => (ConstraintKind::Unique, Vec::new(), "excl"),
         SyntaxKind::FOREIGN_KEY_CONSTRAINT | SyntaxKind::REFERENCES_CONSTRAINT => {
             let list = node.child(SyntaxKind::FOREIGN_KEY_COLUMN_LIST);
             let columns = list.map(|list| names_of(list, SyntaxKind::COLUMN_NAME_REF)).or(own());
-            (
-                ConstraintKind::ForeignKey { has_action: has_action(node) },
-                columns.unwrap_or_default(),
-                "fkey".to_owned(),
-            )
+            (ConstraintKind::ForeignKey { has_action: has_action(node) }, columns.unwrap_or_default(), "fkey")
         }
         _ => return,
     };
@@ -158,21 +158,25 @@ pub(super) fn add_constraint(table: &mut Table, of: &str, node: Node<'_>, column
         let list = below(SyntaxKind::CONSTRAINT_COLUMN_REF_LIST);
         columns = list.map(|list| names_of(list, SyntaxKind::COLUMN_NAME_REF)).or(own()).unwrap_or_default();
     }
-    if matches!(kind, ConstraintKind::NotNull) {
-        suffix = format!("{}_not_null", columns.join("_"));
-    } else if !columns.is_empty() && !matches!(kind, ConstraintKind::Check | ConstraintKind::PrimaryKey) {
-        suffix = format!("{}_{suffix}", columns.join("_"));
-    }
+    let named_after = match kind {
+        ConstraintKind::Check => checked,
+        ConstraintKind::PrimaryKey => String::new(),
+        _ => [columns.clone(), included(node)].concat().join("_"),
+    };
     let used = below(SyntaxKind::USING_INDEX_NAME).and_then(|using| {
         let written = using.children().next().map(|index| words(index).last().cloned().unwrap_or_default());
         written.and_then(|name| table.indexes.iter().position(|index| index.name == name))
     });
     let given = below(SyntaxKind::CONSTRAINT_NAME).map(|name| name_of(name));
     let index_name = used.map(|at| table.indexes[at].name.clone());
-    let Some(name) = given.or(index_name).or_else(|| table.unused_name(format!("{of}_{suffix}"))) else {
+    let Some(name) = given.or(index_name).or_else(|| table.generated_name(of, &named_after, label)) else {
         table.is_complete = false;
         return;
     };
+    // The statement has no effect, or fails.
+    if table.constraints.iter().any(|own| own.name == name) {
+        return;
+    }
     if let Some(at) = used {
         columns = table.indexes[at].columns.clone().unwrap_or_default();
         table.indexes[at].name.clone_from(&name);
@@ -193,7 +197,30 @@ pub(super) fn add_constraint(table: &mut Table, of: &str, node: Node<'_>, column
         table.columns.iter_mut().filter(part_of_key).for_each(|column| column.not_null = true);
     }
     let validated = !has(SyntaxKind::NOT_VALID) && !has(SyntaxKind::NOT_ENFORCED);
-    table.constraints.push(Constraint { name, kind, columns, validated, new: true });
+    let text = constraint_text(node, column);
+    table.constraints.push(Constraint { name, kind, columns, text, validated, new: true });
+}
+
+/// The definition of a constraint without its name. That of a column names the column.
+pub(in crate::verify) fn constraint_text(node: Node<'_>, column: Option<&str>) -> String {
+    let apart: Vec<Node<'_>> = node
+        .children()
+        .filter(|part| matches!(part.kind(), SyntaxKind::CONSTRAINT_NAME_CLAUSE | SyntaxKind::NOT_VALID))
+        .collect();
+    let text = words_besides(node, &apart).join(" ");
+    match column.filter(|_| node.kind() != SyntaxKind::CHECK_CONSTRAINT) {
+        Some(column) if node.kind() == SyntaxKind::REFERENCES_CONSTRAINT => {
+            format!("foreign key ( {column} ) {text}")
+        }
+        Some(column) => format!("{text} ( {column} )"),
+        None => text,
+    }
+}
+
+/// The columns of an INCLUDE clause.
+fn included(node: Node<'_>) -> Vec<String> {
+    let clause = node.children().find(|part| format!("{:?}", part.kind()).contains("INCLUDE"));
+    clause.map(mentioned).unwrap_or_default()
 }
 
 /// Whether a foreign key changes this table when a referenced row is deleted or updated.
@@ -214,13 +241,14 @@ pub(super) fn index(table: &Table, of: &str, node: Node<'_>) -> Option<Index> {
     let name = if let Some(name) = name {
         name
     } else {
-        // The server names an index on a call after the function.
-        if items.iter().any(|item| item.kind() == SyntaxKind::CALL_EXPR) {
-            return None;
+        let mut parts: Vec<String> = Vec::new();
+        for item in items.iter().copied().map(index_column).chain(included(node).into_iter().map(Some)) {
+            let item = item?;
+            let numbers = (1..100).map(|number| format!("{item}{number}"));
+            let unused = std::iter::once(item.clone()).chain(numbers).find(|name| !parts.contains(name))?;
+            parts.push(unused);
         }
-        let part = |item: Node<'_>| plain(item).unwrap_or("expr".to_owned());
-        let parts: Vec<String> = items.iter().copied().map(part).collect();
-        table.unused_name(format!("{of}_{}_idx", parts.join("_")))?
+        table.generated_name(of, &parts.join("_"), "idx")?
     };
     Some(Index {
         name,
@@ -230,4 +258,25 @@ pub(super) fn index(table: &Table, of: &str, node: Node<'_>) -> Option<Index> {
         of_constraint: false,
         new: true,
     })
+}
+
+/// The name that the server gives to the column of an index (`FigureIndexColname`), if it is known.
+fn index_column(item: Node<'_>) -> Option<String> {
+    match item.kind() {
+        SyntaxKind::NAME_REF => Some(name_of(item)),
+        SyntaxKind::BIN_EXPR | SyntaxKind::PREFIX_EXPR => Some("expr".to_owned()),
+        SyntaxKind::PAREN_EXPR => index_column(item.children().next()?),
+        SyntaxKind::CALL_EXPR => words(item.children().next()?).pop(),
+        SyntaxKind::CAST_EXPR => {
+            let operand = item.children().next().filter(|it| it.kind() != SyntaxKind::LITERAL)?;
+            index_column(operand).filter(|name| name != "expr")
+        }
+        _ => None,
+    }
+}
+
+/// The name of the sequence of the column that `node` defines in the table `of`, if it has one.
+pub(super) fn sequence_of(node: Node<'_>, of: &str, column: &str) -> Option<String> {
+    let has_sequence = is_serial(node) || node.contains(&[SyntaxKind::GENERATED_IDENTITY]);
+    has_sequence.then(|| object_name(of, column, "seq"))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::name_map::NameMap;
+use super::schema_ref::SchemaRef;
 use super::table::Table;
 use super::{Key, Relation};
 
@@ -50,6 +51,13 @@ impl Relations {
         Some(removed)
     }
 
+    /// A view gets a trigger or rule.
+    pub(super) fn note_attached_to_view(&mut self, key: &Key) {
+        if let Some(Relation::View(view)) = self.held.get_mut(key) {
+            view.has_attached = true;
+        }
+    }
+
     /// Applies `change` if `key` is a table.
     pub(super) fn change_table(&mut self, key: &Key, change: impl FnOnce(&mut Table)) {
         let Some(relation) = self.held.get_mut(key) else { return };
@@ -63,6 +71,14 @@ impl Relations {
             }
             if let Some(relation) = self.held.get(&key.0, &key.1).cloned() {
                 self.index(key, &relation);
+            }
+        }
+    }
+
+    pub(super) fn rename_home(&mut self, old: &SchemaRef, new: &SchemaRef) {
+        for key in self.held.keys_in(old) {
+            if let Some(relation) = self.remove(&key) {
+                self.insert((new.clone(), key.1), relation);
             }
         }
     }

@@ -88,7 +88,7 @@ impl Schema {
             return self.find(held, name, scope);
         }
         let Some(home) = self.creation_schema(name, scope) else { return Found::Unknown };
-        let is_complete = self.knows_completely(&home);
+        let is_complete = self.knowledge.proves_absence(&home, &name.name);
         match held.get(&home, &name.name) {
             Some(found) => Found::Present(found.as_ref()),
             None if is_complete => Found::Absent,
@@ -109,7 +109,7 @@ impl Schema {
             if called.iter().any(|(own, _)| *own == home) {
                 return Found::Present(home);
             }
-            if !self.knows_completely(&home) {
+            if !self.knowledge.proves_absence(&home, &name.name) {
                 return Found::Unknown;
             }
         }
@@ -124,15 +124,6 @@ impl Schema {
             };
         }
         Found::Absent
-    }
-
-    pub(super) fn knows_completely(&self, home: &SchemaRef) -> bool {
-        match home {
-            SchemaRef::Temporary => true,
-            SchemaRef::Tenant => self.completeness.tenant,
-            SchemaRef::Platform => self.completeness.platform,
-            SchemaRef::Named(_) | SchemaRef::Bare => self.completeness.others,
-        }
     }
 
     /// Applies a statement's change of the search path.

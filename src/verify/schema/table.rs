@@ -2,6 +2,7 @@
 //! created it.
 
 use super::types::SqlType;
+use crate::sql::MAX_NAME_BYTES;
 
 /// The result of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,15 @@ impl<T> Found<T> {
         }
     }
 
+    /// The same with another value.
+    pub(in crate::verify) fn map<U>(self, change: impl FnOnce(T) -> U) -> Found<U> {
+        match self {
+            Self::Present(found) => Found::Present(change(found)),
+            Self::Absent => Found::Absent,
+            Self::Unknown => Found::Unknown,
+        }
+    }
+
     /// Whether the object certainly does not exist.
     pub(in crate::verify) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
@@ -35,14 +45,26 @@ pub(in crate::verify) struct Table {
     pub(in crate::verify) columns: Vec<Column>,
     pub(in crate::verify) constraints: Vec<Constraint>,
     pub(in crate::verify) indexes: Vec<Index>,
-    /// The names of its triggers, rules and policies.
-    pub(super) attached: Vec<String>,
+    /// Its triggers, rules and policies.
+    pub(in crate::verify) attached: Vec<Attached>,
+    /// What DISABLE TRIGGER and DISABLE RULE turned off, or ENABLE ALWAYS and REPLICA changed.
+    pub(in crate::verify) disabled: Vec<String>,
+    /// The sequences of its serial and identity columns: the column, then the sequence.
+    pub(super) sequences: Vec<(String, String)>,
     /// Whether all parts are known.
     pub(super) is_complete: bool,
 }
 
+/// A trigger, rule or policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::verify) struct Attached {
+    pub(in crate::verify) name: String,
+    /// Its definition; empty if unknown.
+    pub(in crate::verify) text: String,
+}
+
 /// A column.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::verify) struct Column {
     pub(in crate::verify) name: String,
     pub(in crate::verify) of_type: Option<SqlType>,
@@ -63,11 +85,13 @@ pub(in crate::verify) enum OmittedValue {
 }
 
 /// A constraint.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::verify) struct Constraint {
     pub(in crate::verify) name: String,
     pub(in crate::verify) kind: ConstraintKind,
     pub(in crate::verify) columns: Vec<String>,
+    /// Its definition without its name.
+    pub(in crate::verify) text: String,
     /// Whether existing rows were checked.
     pub(in crate::verify) validated: bool,
     pub(in crate::verify) new: bool,
@@ -92,7 +116,7 @@ pub(in crate::verify) enum ConstraintKind {
 }
 
 /// An index.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one word of the text")]
 pub(in crate::verify) struct Index {
     pub(in crate::verify) name: String,
@@ -125,8 +149,8 @@ impl Table {
     }
 
     /// The trigger, rule or policy `name`.
-    pub(in crate::verify) fn attached_object(&self, name: &str) -> Found<&String> {
-        self.found(self.attached.iter().find(|attached| *attached == name))
+    pub(in crate::verify) fn attached_object(&self, name: &str) -> Found<&Attached> {
+        self.found(self.attached.iter().find(|attached| attached.name == name))
     }
 
     /// Whether no row can have NULL in `column`.
@@ -154,18 +178,28 @@ impl Table {
         })
     }
 
-    /// A name that no constraint or index of the table has; `None` if the server would truncate it.
-    pub(super) fn unused_name(&self, base: String) -> Option<String> {
-        let taken = |name: &str| {
-            self.constraints.iter().any(|own| own.name == name)
-                || self.indexes.iter().any(|own| own.name == name)
+    /// The name that the server gives to a new part of the table, whose name is `of` (`ChooseRelationName`).
+    pub(super) fn generated_name(&self, of: &str, columns: &str, label: &str) -> Option<String> {
+        let taken = |name: &String| {
+            self.constraints.iter().any(|own| own.name == *name)
+                || self.indexes.iter().any(|own| own.name == *name)
         };
-        let name = if taken(&base) {
-            (1..100).map(|number| format!("{base}{number}")).find(|name| !taken(name))?
-        } else {
-            base
-        };
-        (name.len() <= 63).then_some(name)
+        let numbers = (1..100).map(|number| number.to_string());
+        let labels = std::iter::once(String::new()).chain(numbers).map(|number| format!("{label}{number}"));
+        labels.map(|label| object_name(of, columns, &label)).find(|name| !taken(name))
+    }
+
+    /// Keeps what is true both of `self` and of `other`, the same table with or without the effect of a statement.
+    pub(super) fn retain_common(&mut self, other: &Self) {
+        let before = (self.columns.len(), self.constraints.len(), self.indexes.len(), self.attached.len());
+        self.columns.retain(|own| other.columns.contains(own));
+        self.constraints.retain(|own| other.constraints.contains(own));
+        self.indexes.retain(|own| other.indexes.contains(own));
+        self.attached.retain(|own| other.attached.contains(own));
+        let after = (self.columns.len(), self.constraints.len(), self.indexes.len(), self.attached.len());
+        let others =
+            (other.columns.len(), other.constraints.len(), other.indexes.len(), other.attached.len());
+        self.is_complete &= other.is_complete && before == after && after == others;
     }
 
     /// Marks all parts as not new, for the next file.
@@ -174,4 +208,17 @@ impl Table {
         self.constraints.iter_mut().for_each(|constraint| constraint.new = false);
         self.indexes.iter_mut().for_each(|index| index.new = false);
     }
+}
+
+/// The name that the server composes (`makeObjectName`): the longer of the first two parts is cut.
+pub(super) fn object_name(of: &str, columns: &str, label: &str) -> String {
+    let separators = usize::from(!columns.is_empty()) + 1;
+    let available = MAX_NAME_BYTES.saturating_sub(separators + label.len());
+    let (mut first, mut second) = (of.len(), columns.len());
+    while first + second > available && first + second > 0 {
+        if first > second { first -= 1 } else { second -= 1 }
+    }
+    let cut = |text: &str, end: usize| text[..text.floor_char_boundary(end)].to_owned();
+    let parts = [cut(of, first), cut(columns, second), label.to_owned()];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_")
 }

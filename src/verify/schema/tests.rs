@@ -62,13 +62,24 @@ fn names_resolve_on_the_search_path() {
 
 #[test]
 fn unknown_is_not_absent() {
-    let opaque = known("CREATE TABLE t (a int); DO $$ BEGIN NULL; END $$; CREATE TABLE u (a int)");
-    assert!(matches!(opaque.relation(&name("t"), None), Found::Unknown));
-    assert!(matches!(opaque.relation(&name("v"), None), Found::Unknown));
-    let later = opaque.table(&name("u"), None).present().cloned().unwrap();
-    assert!(later.column("b").is_absent());
-    let calls = known("CREATE TABLE t (a int); SELECT wipe(); ");
-    assert!(matches!(calls.relation(&name("t"), None), Found::Unknown));
+    let tables = "CREATE TABLE t (a int); CREATE TABLE u (a int); CREATE TABLE w (a int);";
+    for opaque in [
+        "DO $$ BEGIN EXECUTE 'DROP TABLE t'; END $$",
+        "DO $$ DECLARE q text := 't'; BEGIN EXECUTE q; END $$",
+        "DO LANGUAGE plpython3u $$ t $$",
+        "SELECT wipe('t')",
+        "CALL wipe('t')",
+        "CREATE FUNCTION wipe() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DROP TABLE t'; END $$; SELECT wipe()",
+        "CREATE FUNCTION wipe() RETURNS void LANGUAGE sql AS 'DROP TABLE t'; SELECT wipe()",
+        "DO $$ BEGIN IF random() > 0.5 THEN DROP TABLE t; END IF; END $$",
+    ] {
+        let after = known(&format!("{tables} {opaque}"));
+        assert!(matches!(after.relation(&name("t"), None), Found::Unknown), "{opaque}");
+        assert!(after.relation(&name("u"), None).present().is_some(), "{opaque}");
+        assert!(after.relation(&name("v"), None).is_absent(), "{opaque}");
+        let shown = known(&format!("{tables} {opaque}; CREATE TABLE t (b int)"));
+        assert!(shown.table(&name("t"), None).present().unwrap().column("a").is_absent(), "{opaque}");
+    }
     let harmless = known(
         "CREATE TABLE t (a int); SELECT now(), count(*) FROM t; INSERT INTO t VALUES (lower('A')::int)",
     );
@@ -76,4 +87,103 @@ fn unknown_is_not_absent() {
     let moved = known("SELECT set_config('search_path', 'a', false); CREATE TABLE t (a int)");
     assert!(matches!(moved.relation(&name("t"), None), Found::Unknown));
     assert!(matches!(Schema::unknown("p").relation(&name("t"), None), Found::Unknown));
+}
+
+#[test]
+fn statements_of_a_block_are_applied() {
+    let base = "CREATE TABLE t (a int, b int)";
+    for (block, present, absent) in [
+        ("DO $$ BEGIN ALTER TABLE t ADD c int; END $$", &["a", "b", "c"][..], &[][..]),
+        (
+            "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM information_schema.columns WHERE table_name = 't' AND column_name = 'c') THEN ALTER TABLE t ADD c int; END IF; END $$",
+            &["c"],
+            &[],
+        ),
+        (
+            "DO $$ BEGIN ALTER TABLE t ADD c int; EXCEPTION WHEN duplicate_column THEN NULL; END $$",
+            &["c"],
+            &[],
+        ),
+        (
+            "DO $$ BEGIN IF EXISTS (SELECT 1 FROM pg_attribute WHERE attname = 'b') THEN ALTER TABLE t DROP COLUMN b; END IF; END $$",
+            &["a"],
+            &["b"],
+        ),
+        (
+            "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = 'k') THEN DELETE FROM t WHERE a = 1; ALTER TABLE t ADD c int; ALTER TABLE t ADD CONSTRAINT k CHECK (c > 0); END IF; END $$",
+            &["c"],
+            &[],
+        ),
+        ("DO $$ BEGIN IF now() > '2020-01-01' THEN ALTER TABLE t DROP COLUMN b; END IF; END $$", &["a"], &[]),
+    ] {
+        let found = table(&format!("{base}; {block}"), "t");
+        let unknown = ["a", "b", "c"].into_iter().filter(|it| !present.contains(it) && !absent.contains(it));
+        for column in present {
+            assert!(matches!(found.column(column), Found::Present(_)), "{block}: {column}");
+        }
+        for column in absent {
+            assert!(found.column(column).is_absent(), "{block}: {column}");
+        }
+        if present.len() + absent.len() < 2 {
+            assert!(
+                unknown.into_iter().all(|column| !matches!(found.column(column), Found::Absent))
+                    || present == ["c"],
+                "{block}"
+            );
+        }
+    }
+}
+
+#[test]
+fn objects_that_the_statements_create_are_known() {
+    let schema = known(
+        "CREATE SCHEMA aux; CREATE TABLE aux.t (a serial, b int GENERATED ALWAYS AS IDENTITY, c text); \
+         CREATE INDEX ON aux.t (lower(c)); CREATE INDEX ON aux.t (c, (a + b)) INCLUDE (b); \
+         CREATE TABLE copied AS SELECT c, a AS number FROM aux.t; CREATE TABLE whole AS SELECT * FROM aux.t; \
+         CREATE TABLE alike (LIKE aux.t INCLUDING ALL, d int)",
+    );
+    assert!(schema.relation(&name("aux.nothing"), None).is_absent());
+    for sequence in ["aux.t_a_seq", "aux.t_b_seq", "alike_b_seq"] {
+        assert!(schema.relation(&name(sequence), None).present().is_some(), "{sequence}");
+    }
+    let indexes = |of: &str| -> Vec<String> {
+        let table = schema.table(&name(of), None).present().unwrap();
+        assert!(table.is_complete, "{of}");
+        table.indexes.iter().map(|index| index.name.clone()).collect()
+    };
+    assert_eq!(indexes("aux.t"), ["t_lower_idx", "t_c_expr_b_idx"]);
+    assert!(indexes("copied").is_empty() && indexes("whole").is_empty());
+    let columns = |of: &str| -> Vec<String> {
+        let table = schema.table(&name(of), None).present().unwrap();
+        table.columns.iter().map(|column| column.name.clone()).collect()
+    };
+    assert_eq!(columns("copied"), ["c", "number"]);
+    assert_eq!(columns("whole"), ["a", "b", "c"]);
+    assert_eq!(columns("alike"), ["a", "b", "c", "d"]);
+    let long = "a_table_with_a_very_long_name_that_the_server_shortens_in_names_of_others";
+    let shortened = known(&format!("CREATE TABLE {long} (a_column_with_a_long_name_too int UNIQUE)"));
+    let table = shortened.table(&name(long), None).present().unwrap();
+    assert_eq!(table.indexes[0].name, "a_table_with_a_very_long_name_a_column_with_a_long_name_too_key");
+}
+
+#[test]
+fn dropped_schemas_and_renamed_objects_are_followed() {
+    let base = "CREATE TABLE t (a int); CREATE SCHEMA spare; CREATE TABLE spare.s (a int);";
+    for statement in [
+        "DROP SCHEMA spare CASCADE",
+        "DROP SCHEMA IF EXISTS nope",
+        "DROP EXTENSION citext",
+        "DROP FUNCTION IF EXISTS f()",
+        "ALTER TYPE mood RENAME TO mode",
+        "DROP OWNED BY someone",
+    ] {
+        let after = known(&format!("{base} CREATE TYPE mood AS ENUM ('a'); {statement}"));
+        assert!(after.table(&name("t"), None).present().is_some(), "{statement}");
+        assert!(after.relation(&name("v"), None).is_absent(), "{statement}");
+    }
+    let after = known(&format!("{base} ALTER SCHEMA spare RENAME TO archive"));
+    assert!(after.relation(&name("archive.s"), None).present().is_some());
+    assert!(after.schema("spare").is_absent() && after.relation(&name("spare.s"), None).is_absent());
+    let after = known(&format!("{base} DROP SCHEMA spare CASCADE; CREATE SCHEMA spare"));
+    assert!(after.relation(&name("spare.s"), None).is_absent());
 }

@@ -67,11 +67,21 @@ impl SqlType {
         }
     }
 
+    pub(super) fn is_array(&self) -> bool {
+        self.dimensions > 0
+    }
+
     fn or_one(mut self) -> Self {
         if self.modifiers.is_empty() {
             self.modifiers.push(1);
         }
         self
+    }
+
+    /// The maximum length of a text.
+    pub(in crate::verify) fn max_length(&self) -> Option<usize> {
+        let is_text = self.is_one_of(&["varchar", "bpchar"]);
+        self.modifiers.first().filter(|_| is_text).map(|length| *length as usize)
     }
 
     /// Whether it is one of these types, and not an array.
@@ -103,14 +113,11 @@ fn scalar(from: &SqlType, to: &SqlType) -> Conversion {
     let fits = new.first().is_none_or(|new| old.first().is_some_and(|old| old <= new));
     match (from.name.as_str(), to.name.as_str()) {
         (a, b) if a == b && old == new => Conversion::Same,
-        ("varchar" | "text", "text") | ("cidr", "inet") => Conversion::Widens,
+        ("varchar" | "text", "text") => Conversion::Widens,
         ("text", "varchar") if new.is_empty() => Conversion::Widens,
         (a, b) if a == b && fits && SHORTENED.contains(&a) => Conversion::Widens,
         ("numeric", "numeric") => numeric(old, new),
-        ("bpchar", "bpchar" | "varchar") if fits => Conversion::Rewrites,
-        ("bpchar", "text") | ("int2", "int4" | "int8") | ("int4", "int8") | ("float4", "float8") => {
-            Conversion::Rewrites
-        }
+        ("int2", "int4" | "int8") | ("int4", "int8") | ("float4", "float8") => Conversion::Rewrites,
         _ => Conversion::Impact,
     }
 }
@@ -214,6 +221,14 @@ mod tests {
             ("numeric(10,2)", "numeric(12,4)", Rewrites),
             ("varchar(10)[]", "text[]", Rewrites),
             ("varchar(100)", "varchar(50)", Impact),
+            // Blanks at the end count in a text, and are shown in a longer char.
+            ("char(3)", "text", Impact),
+            ("char(3)", "varchar", Impact),
+            ("char(3)", "varchar(3)", Impact),
+            ("char(3)", "char(5)", Impact),
+            ("char", "character(2)", Impact),
+            ("cidr", "inet", Impact),
+            ("char(3)[]", "text[]", Impact),
             ("varchar", "varchar(50)", Impact),
             ("text", "varchar(50)", Impact),
             ("bigint", "int", Impact),

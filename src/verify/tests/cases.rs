@@ -154,12 +154,13 @@ const CASES: &[Case] = &[
     ("ALTER TABLE users ENABLE ROW LEVEL SECURITY", &["row-security"]),
     ("DROP POLICY p ON users", &["change-policy"]),
     // Code, locks, and the rest.
-    ("DO $$ BEGIN NULL; END $$", &["opaque-code"]),
+    ("DO $$ BEGIN NULL; END $$", &[]),
+    ("DO $$ BEGIN EXECUTE 'x'; END $$", &["opaque-code"]),
     ("CALL p()", &["opaque-code"]),
     ("EXECUTE p", &["opaque-code"]),
     (
         "CREATE OR REPLACE FUNCTION p.f() RETURNS int LANGUAGE sql AS 'DROP TABLE users'; SELECT P.F()",
-        &["replace-object", "opaque-code"],
+        &["replace-object", "drop-table", "opaque-code"],
     ),
     (
         "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; UPDATE users SET a = f(b) WHERE a IS NULL",

@@ -1,11 +1,13 @@
 //! Helpers for the tests of verification: SQL in, rule ids out, for the platform schema `datalinx_platform`. A statement belongs
 //! to the platform if it acts on another schema than the tenant's, or on an extension.
 
+mod blocks;
 mod cases;
 mod lines;
 mod new_objects;
 mod project;
 mod properties;
+mod routines;
 mod seeds;
 
 use super::*;

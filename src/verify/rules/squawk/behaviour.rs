@@ -4,7 +4,7 @@ use squawk_linter::Rule as SquawkRule;
 use squawk_syntax::SyntaxKind;
 
 use crate::verify::rule::{Impact, Judge, Rule};
-use crate::verify::rules::filters;
+use crate::verify::rules::{filters, net_effect};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
@@ -28,7 +28,11 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         bad: "CREATE TRIGGER touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION touch();",
         good: "CREATE TABLE notes (id uuid, created_at timestamptz, updated_at timestamptz); CREATE TRIGGER touch BEFORE UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION touch();",
         ignores_new_objects: true,
-        judge: Judge::Known(&[], &[SyntaxKind::CREATE_TRIGGER, SyntaxKind::CREATE_EVENT_TRIGGER]),
+        judge: Judge::Filtered(
+            &[],
+            &[SyntaxKind::CREATE_TRIGGER, SyntaxKind::CREATE_EVENT_TRIGGER],
+            net_effect::attached_changes,
+        ),
     },
     Rule {
         id: RuleId::DropTrigger,
@@ -54,7 +58,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         bad: "ALTER TABLE users DISABLE TRIGGER ALL;",
         good: "ALTER TABLE users ADD COLUMN phone text;",
         ignores_new_objects: true,
-        judge: Judge::Known(
+        judge: Judge::Filtered(
             &[],
             &[
                 SyntaxKind::DISABLE_TRIGGER,
@@ -66,6 +70,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
                 SyntaxKind::ENABLE_REPLICA_TRIGGER,
                 SyntaxKind::ENABLE_REPLICA_RULE,
             ],
+            net_effect::changes_triggers,
         ),
     },
     Rule {

@@ -183,7 +183,11 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         bad: "ALTER TABLE old_events INHERIT events;",
         good: "CREATE TABLE new_events (note text) INHERITS (events);",
         ignores_new_objects: false,
-        judge: Judge::Filtered(&[], &[SyntaxKind::INHERIT_TABLE], filters::joins_old_rows),
+        judge: Judge::Filtered(
+            &[],
+            &[SyntaxKind::INHERIT_TABLE, SyntaxKind::INSERT],
+            filters::joins_old_rows,
+        ),
     },
     Rule {
         id: RuleId::SetUnlogged,

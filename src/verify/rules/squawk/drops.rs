@@ -5,6 +5,7 @@ use squawk_linter::Rule as SquawkRule;
 use squawk_syntax::SyntaxKind;
 
 use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rules::filters;
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
@@ -131,7 +132,11 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         bad: "DROP EXTENSION citext;",
         good: "CREATE EXTENSION IF NOT EXISTS citext;",
         ignores_new_objects: false,
-        judge: Judge::Known(&[SquawkRule::BanDropExtension], &[SyntaxKind::DROP_EXTENSION]),
+        judge: Judge::Filtered(
+            &[SquawkRule::BanDropExtension],
+            &[SyntaxKind::DROP_EXTENSION],
+            filters::extension_may_exist,
+        ),
     },
     Rule {
         id: RuleId::DropDatabase,

@@ -1,0 +1,162 @@
+//! The body of a DO block or a routine as static SQL statements. Everything besides the statements is blank in the script of the
+//! body, so that spans are valid in the user's text.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use squawk_syntax::SyntaxKind;
+
+use super::mentions::tokens;
+use super::plpgsql::{self, Parts};
+use super::script::{Script, Statement};
+use super::text_names::content;
+use super::{Lookup, normalized};
+use crate::error::Source;
+
+/// The code of a DO block or a routine.
+#[derive(Debug, Clone)]
+pub struct Code {
+    /// The static statements.
+    pub script: Script,
+    /// When each of the statements runs, in the same order.
+    pub runs: Vec<Runs>,
+    /// `SELECT expression` for each expression between the statements that may call a function.
+    pub expressions: Vec<Script>,
+    /// Whether it contains dynamic SQL: `EXECUTE …`.
+    pub is_dynamic: bool,
+    /// The contents of its strings, which dynamic SQL may execute.
+    pub strings: Vec<String>,
+}
+
+/// When a statement of a body runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Runs {
+    /// Whenever the body runs.
+    Always,
+    /// If an object is missing.
+    IfMissing(Guard),
+    /// If an object exists.
+    IfPresent(Guard),
+    /// Perhaps.
+    Perhaps,
+}
+
+/// The object that decides whether a statement runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Guard {
+    /// The one that the statement creates or drops: `EXCEPTION WHEN duplicate_object`.
+    Own,
+    /// One with these names: the strings in `IF NOT EXISTS (SELECT …)`.
+    Named(Vec<String>),
+}
+
+impl Code {
+    /// The code in `statement`, a DO block or the definition of a routine in PL/pgSQL or SQL; `None` if it cannot be read.
+    pub fn of(script: &Script, statement: &Statement) -> Option<Self> {
+        let node = statement.node(script);
+        let is_block = statement.kind == SyntaxKind::DO;
+        let holder = match statement.kind {
+            SyntaxKind::DO => node,
+            SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE => {
+                node.first(SyntaxKind::AS_DEFINITION)?
+            }
+            _ => return None,
+        };
+        let is_string = |text: &str| text.starts_with(['\'', '$']) || text.starts_with(['E', 'e']);
+        let language = node.tokens().skip_while(|token| token.kind != SyntaxKind::LANGUAGE_KW).nth(1);
+        let language = language.map(|token| normalized(token.text.trim_matches('\'')));
+        let of_language = |token: &super::Token<'_>| {
+            token.within == SyntaxKind::LITERAL && is_string(token.text) && token.text.len() > 1
+        };
+        let mut bodies = holder.tokens().filter(of_language);
+        let body = bodies
+            .find(|token| Some(token.text.trim_matches('\'').to_lowercase()) != language || !is_block)?;
+        let (start, inner) = content(body.text)?;
+        let inner = match body.text.chars().next() {
+            Some('$') => Cow::Borrowed(inner),
+            _ if inner.contains('\\') => return None,
+            _ => Cow::Owned(without_doubled_quotes(inner)),
+        };
+        let offset = body.range().start + start;
+        match language.as_deref() {
+            None if is_block => Self::plpgsql(&script.source, &inner, offset),
+            Some("plpgsql") => Self::plpgsql(&script.source, &inner, offset),
+            Some("sql") if !is_block => Self::sql(&script.source, &inner, offset),
+            _ => None,
+        }
+    }
+
+    fn plpgsql(source: &Arc<Source>, text: &str, offset: usize) -> Option<Self> {
+        let parts = plpgsql::split(text)?;
+        let script = Script::parse_masked(Arc::clone(source), masked(text, &parts, offset)).ok()?;
+        let starts = script.statements.iter().map(|statement| statement.range.start);
+        if !starts.eq(parts.statements.iter().map(|(range, _)| offset + range.start)) {
+            return None;
+        }
+        let calls = parts.expressions.iter().filter(|range| text[(*range).clone()].contains('('));
+        let expressions = calls.map(|range| {
+            let text = format!("SELECT {}", &text[range.clone()]);
+            Script::parse(Source::new(source.file.clone(), text)).ok().filter(|it| it.statements.len() == 1)
+        });
+        Some(Self {
+            expressions: expressions.collect::<Option<_>>()?,
+            runs: parts.statements.into_iter().map(|(_, runs)| runs).collect(),
+            is_dynamic: parts.is_dynamic,
+            strings: parts.strings,
+            script: resolved_on_path(script),
+        })
+    }
+
+    fn sql(source: &Arc<Source>, text: &str, offset: usize) -> Option<Self> {
+        let mut blank = vec![b' '; offset];
+        blank.extend_from_slice(text.as_bytes());
+        let script = Script::parse_masked(Arc::clone(source), String::from_utf8(blank).ok()?).ok()?;
+        let strings = tokens(text).into_iter().filter_map(|token| content(token.text).map(|it| it.1));
+        Some(Self {
+            runs: vec![Runs::Always; script.statements.len()],
+            expressions: Vec::new(),
+            is_dynamic: false,
+            strings: strings.map(str::to_owned).collect(),
+            script: resolved_on_path(script),
+        })
+    }
+}
+
+/// Names in a body are not sent qualified.
+fn resolved_on_path(mut script: Script) -> Script {
+    let statements = script.statements.iter_mut();
+    for name in statements.flat_map(|statement| &mut statement.names) {
+        name.lookup = Lookup::Path;
+    }
+    script
+}
+
+/// The statements of a body at their offsets in the file.
+fn masked(text: &str, parts: &Parts, offset: usize) -> String {
+    let mut shown = vec![b' '; offset + text.len() + 1];
+    for (range, _) in &parts.statements {
+        shown[offset + range.start..offset + range.end].copy_from_slice(text[range.clone()].as_bytes());
+        shown[offset + range.end] = b';';
+    }
+    for range in &parts.blank {
+        shown[offset + range.start..offset + range.end].fill(b' ');
+    }
+    for start in &parts.performed {
+        shown[offset + start..offset + start + 7].copy_from_slice(b"SELECT ");
+    }
+    String::from_utf8(shown).unwrap_or_default()
+}
+
+/// A body that is quoted with `'`, with its doubled quotes replaced: `''x''` becomes ` 'x' `. The length stays the same. A quote
+/// that is escaped twice makes the text unreadable.
+fn without_doubled_quotes(text: &str) -> String {
+    let mut opens = true;
+    let mut parts = text.split("''");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str(if opens { " '" } else { "' " });
+        shown.push_str(part);
+        opens = !opens;
+    }
+    shown
+}

@@ -1,0 +1,286 @@
+//! The net effect of a file. A file is one transaction, so other sessions see only its result: what it drops and creates again is
+//! not lost, and a constraint that held before the file refuses nothing new.
+
+use squawk_syntax::SyntaxKind;
+
+use crate::sql::{Name, NameRole, Node};
+use crate::verify::new_objects::is_drop;
+use crate::verify::rule_context::{RuleContext, Span};
+use crate::verify::schema::{
+    Column, Constraint, ConstraintKind, Found, Index, Relation, Routine, Schema, Table, constraint_text,
+    may_match, signature, words,
+};
+
+/// The schema before the file, if the file is one transaction.
+pub(super) fn before_file<'a>(context: &RuleContext<'a>) -> Option<&'a Schema> {
+    let is_transaction = context.file.iter().all(|one| one.statement.transactional);
+    context.file.first().filter(|_| is_transaction).map(|first| &first.schema)
+}
+
+/// The schema after the file, if the file is one transaction.
+fn after_file<'a>(context: &RuleContext<'a>) -> Option<&'a Schema> {
+    before_file(context).map(|_| context.after)
+}
+
+fn table_in<'a>(schema: Option<&'a Schema>, context: &RuleContext<'_>) -> Option<&'a Table> {
+    schema?.table(context.targets().next()?, context.scope).present()
+}
+
+/// The statement's table before the file, and before the statement.
+pub(super) fn tables_before<'a>(context: &'a RuleContext<'_>) -> impl Iterator<Item = &'a Table> {
+    let before = table_in(before_file(context), context);
+    before.into_iter().chain(table_in(Some(context.schema), context))
+}
+
+/// The column before the file.
+pub(super) fn column_before<'a>(context: &RuleContext<'a>, name: &str) -> Option<&'a Column> {
+    table_in(before_file(context), context)?.column(name).present()
+}
+
+/// The column after the file.
+pub(super) fn column_after<'a>(context: &RuleContext<'a>, name: &str) -> Option<&'a Column> {
+    table_in(after_file(context), context)?.column(name).present()
+}
+
+/// Whether the file creates the constraint again as it was.
+pub(super) fn has_constraint_again(context: &RuleContext<'_>, old: &Constraint) -> bool {
+    let again = |new: &Constraint| new.name == old.name && new.text == old.text && new.columns == old.columns;
+    table_in(after_file(context), context).is_some_and(|table| table.constraints.iter().any(again))
+}
+
+/// Whether the file creates the unique index `old` again under its name.
+pub(super) fn has_index_again(context: &RuleContext<'_>, name: &Name, old: &Index) -> bool {
+    let same = |new: &Index| {
+        new.unique
+            && new.name == old.name
+            && old.columns.is_some()
+            && new.columns == old.columns
+            && !(new.partial || old.partial)
+            && new.of_constraint == old.of_constraint
+    };
+    let found = after_file(context).map(|schema| schema.index(name, context.scope));
+    matches!(found, Some(Found::Present((_, new))) if same(new))
+}
+
+/// Whether the triggers that are turned off are the same before and after the file.
+pub(in crate::verify) fn changes_triggers(context: &RuleContext<'_>, _: &Span) -> bool {
+    let before = table_in(before_file(context), context);
+    let after = table_in(after_file(context), context);
+    !matches!((before, after), (Some(before), Some(after)) if before.disabled == after.disabled)
+}
+
+/// The trigger, rule or policy that the statement creates, drops or replaces is not the same before and after the file.
+pub(in crate::verify) fn attached_changes(context: &RuleContext<'_>, _: &Span) -> bool {
+    let parts = [
+        SyntaxKind::POLICY,
+        SyntaxKind::POLICY_REF,
+        SyntaxKind::RULE,
+        SyntaxKind::RULE_REF,
+        SyntaxKind::TRIGGER,
+        SyntaxKind::TRIGGER_REF,
+    ];
+    if format!("{:?}", context.statement.kind).starts_with("ALTER_") {
+        return true;
+    }
+    let same = || {
+        let part = context.node.children().find(|part| parts.contains(&part.kind()))?;
+        let name = words(part).concat();
+        let old = table_in(before_file(context), context)?.attached_object(&name).present()?;
+        let new = table_in(after_file(context), context)?.attached_object(&name).present()?;
+        Some(old.text == new.text && !old.text.is_empty())
+    };
+    !same().unwrap_or(false)
+}
+
+/// Whether the file creates the view or routine that the statement drops again: a view with all its columns, a routine with the
+/// same header.
+pub(in crate::verify) fn is_created_again(context: &RuleContext<'_>, name: &Name) -> bool {
+    let kind = context.statement.kind;
+    if !is_drop(kind) {
+        return false;
+    }
+    let (Some(before), Some(after)) = (before_file(context), after_file(context)) else { return false };
+    if context.node.has_child(&[SyntaxKind::CASCADE]) || !keeps_privileges(context, name) {
+        return false;
+    }
+    let scope = context.scope;
+    match kind {
+        SyntaxKind::DROP_VIEW => {
+            let found = (before.relation(name, scope), after.relation(name, scope));
+            let (Found::Present(Relation::View(old)), Found::Present(Relation::View(new))) = found else {
+                return false;
+            };
+            !old.materialized && !new.materialized && !old.has_attached && old.is_contained_in(new)
+        }
+        SyntaxKind::DROP_FUNCTION | SyntaxKind::DROP_PROCEDURE | SyntaxKind::DROP_ROUTINE => {
+            let (Found::Present(old), Found::Present(new)) =
+                (before.routines(name, scope), after.routines(name, scope))
+            else {
+                return false;
+            };
+            let inputs = signature(name, context.node);
+            let is_it = |own: &&Routine| inputs.as_ref().is_none_or(|inputs| may_match(&own.inputs, inputs));
+            old.iter().filter(is_it).all(|old| new.iter().any(|new| new.header == old.header))
+        }
+        _ => false,
+    }
+}
+
+/// Whether no privileges on the object are lost when it is created again.
+fn keeps_privileges(context: &RuleContext<'_>, name: &Name) -> bool {
+    let grants_again = || {
+        context.file.iter().any(|other| {
+            let statement = other.statement;
+            statement.kind == SyntaxKind::GRANT
+                && statement.range.start > context.statement.range.end
+                && statement.names.iter().any(|own| own.role == NameRole::Target && own.name == name.name)
+        })
+    };
+    !context.schema.has_privileges(&name.name) || grants_again()
+}
+
+/// Whether a foreign key or CHECK that held before refuses the same rows as `new`, a constraint of `column` or of the table.
+pub(super) fn is_enforced_before(context: &RuleContext<'_>, new: Node<'_>, column: Option<&str>) -> bool {
+    let text = constraint_text(new, column);
+    let mut held = tables_before(context).flat_map(|table| &table.constraints);
+    held.any(|old| match old.kind {
+        ConstraintKind::ForeignKey { .. } => without_actions(&old.text) == without_actions(&text),
+        ConstraintKind::Check => {
+            let is_enforced = !old.text.contains("not enforced");
+            is_enforced && (old.text == text || allows_more(&old.text, &text))
+        }
+        _ => false,
+    })
+}
+
+/// The definition of a foreign key up to its actions.
+fn without_actions(text: &str) -> &str {
+    [" on delete ", " on update ", " deferrable", " not deferrable", " initially "]
+        .iter()
+        .filter_map(|word| text.find(word))
+        .min()
+        .map_or(text, |end| &text[..end])
+}
+
+/// Whether both are lists of values for one column, and `new` contains all values of `old`.
+fn allows_more(old: &str, new: &str) -> bool {
+    match (value_list(old), value_list(new)) {
+        (Some((column, old)), Some((other, new))) => {
+            column == other && !old.is_empty() && old.iter().all(|value| new.contains(value))
+        }
+        _ => false,
+    }
+}
+
+/// The column and the values of `check (c in ('a', 'b'))`, or of `c = any (array['a', 'b'])`.
+fn value_list(check: &str) -> Option<(String, Vec<String>)> {
+    let plain: Vec<&str> = check
+        .split(' ')
+        .filter(|word| !["(", ")", "check", "array", "[", "]", ",", ":", "::"].contains(word))
+        .collect();
+    let (column, rest) = plain.split_first()?;
+    let (["in", values @ ..] | ["=", "any", values @ ..]) = rest else { return None };
+    let values: Vec<&str> = values
+        .iter()
+        .copied()
+        .filter(|word| !["text", "varchar", "character", "varying"].contains(word))
+        .collect();
+    let is_value = |word: &str| {
+        (word.starts_with('\'') && word.ends_with('\'') && word.len() > 1) || word.parse::<i64>().is_ok()
+    };
+    values
+        .iter()
+        .all(|word| is_value(word))
+        .then(|| ((*column).to_owned(), values.iter().map(|&value| value.to_owned()).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::verify::tests::{denied_on, ids_on};
+
+    const BASE: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL, b text DEFAULT 'x', c text DEFAULT 'x', \
+        k int, r text, CONSTRAINT t_k_fkey FOREIGN KEY (k) REFERENCES p (id), CONSTRAINT t_r_check CHECK (r IN ('a', 'b')), \
+        CONSTRAINT t_a_key UNIQUE (a)); CREATE UNIQUE INDEX u ON t (b); CREATE INDEX i ON t (k); \
+        CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1; \
+        CREATE FUNCTION f(x int) RETURNS int LANGUAGE sql AS 'SELECT x'; \
+        CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; \
+        CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch(); ALTER TABLE t DISABLE TRIGGER USER; ALTER TABLE t ENABLE TRIGGER USER";
+
+    #[test]
+    fn what_a_file_drops_and_creates_again_is_not_lost() {
+        for sql in [
+            "ALTER TABLE t DROP CONSTRAINT t_k_fkey; ALTER TABLE t ADD CONSTRAINT t_k_fkey FOREIGN KEY (k) REFERENCES p (id) ON DELETE CASCADE",
+            "ALTER TABLE t DROP CONSTRAINT t_k_fkey, ADD CONSTRAINT other FOREIGN KEY (k) REFERENCES p (id) NOT VALID",
+            "ALTER TABLE t DROP CONSTRAINT t_a_key; ALTER TABLE t ADD CONSTRAINT t_a_key UNIQUE (a)",
+            "DROP INDEX u; CREATE UNIQUE INDEX u ON t (b)",
+            "CREATE UNIQUE INDEX w ON t (b, k)",
+            "ALTER TABLE t ALTER c DROP DEFAULT; ALTER TABLE t ALTER c SET DEFAULT 'y'",
+            "ALTER TABLE t ALTER b DROP DEFAULT, ALTER b SET DEFAULT 'x'",
+            "ALTER TABLE t DISABLE TRIGGER g; ALTER TABLE t ENABLE TRIGGER g",
+            "ALTER TABLE t DISABLE TRIGGER ALL; ALTER TABLE t ENABLE TRIGGER ALL",
+            "DROP VIEW v; CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1",
+            "DROP VIEW IF EXISTS v; CREATE VIEW v AS SELECT id, b, a FROM t WHERE a > 1",
+            "DROP FUNCTION f(int); CREATE FUNCTION f(x int) RETURNS int LANGUAGE sql AS 'SELECT x'",
+            "DROP TRIGGER g ON t; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()",
+            "CREATE OR REPLACE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()",
+            "ALTER TABLE t DROP CONSTRAINT t_r_check; ALTER TABLE t ADD CONSTRAINT t_r_check CHECK (r IN ('a', 'b', 'c'))",
+            "ALTER TABLE t ADD CONSTRAINT again CHECK (r IN ('a', 'b'))",
+            "ALTER TABLE t ADD CONSTRAINT again FOREIGN KEY (k) REFERENCES p (id)",
+            "ALTER TABLE t DROP CONSTRAINT t_r_check, ADD CHECK (r = ANY (ARRAY['b'::text, 'a'::text, 'z'::text]))",
+        ] {
+            assert_eq!(denied_on(BASE, sql), [""; 0], "{sql}");
+        }
+        let same = "ALTER TABLE t ALTER b DROP DEFAULT, ALTER b SET DEFAULT 'x'";
+        assert_eq!(ids_on(BASE, same), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_other_afterwards_is_denied() {
+        for (sql, expected) in [
+            (
+                "ALTER TABLE t DROP CONSTRAINT t_k_fkey; ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES p (id)",
+                "add-foreign-key",
+            ),
+            ("ALTER TABLE t ADD CONSTRAINT o FOREIGN KEY (k) REFERENCES t (id)", "add-foreign-key"),
+            (
+                "ALTER TABLE t DROP CONSTRAINT t_a_key; ALTER TABLE t ADD CONSTRAINT t_a_key UNIQUE (k)",
+                "add-unique",
+            ),
+            (
+                "ALTER TABLE t DROP CONSTRAINT t_a_key; ALTER TABLE t ADD CONSTRAINT other UNIQUE (a)",
+                "drop-unique",
+            ),
+            ("DROP INDEX u; CREATE UNIQUE INDEX u ON t (b, k)", "drop-unique"),
+            ("DROP INDEX u; CREATE UNIQUE INDEX u ON t (b) WHERE a > 1", "drop-unique"),
+            ("ALTER TABLE t ALTER b DROP DEFAULT", "drop-default"),
+            ("ALTER TABLE t DISABLE TRIGGER ALL; ALTER TABLE t ENABLE TRIGGER g", "disable-trigger"),
+            ("DROP VIEW v; CREATE VIEW v AS SELECT id, a FROM t WHERE a > 2", "drop-view"),
+            ("DROP VIEW v; CREATE VIEW v AS SELECT a FROM t WHERE a > 1", "drop-view"),
+            ("DROP VIEW v CASCADE; CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1", "drop-view"),
+            ("DROP VIEW v; CREATE MATERIALIZED VIEW v AS SELECT id, a FROM t WHERE a > 1", "drop-view"),
+            (
+                "DROP FUNCTION f(int); CREATE FUNCTION f(x int) RETURNS text LANGUAGE sql AS 'SELECT x::text'",
+                "drop-function",
+            ),
+            (
+                "DROP FUNCTION f(int); CREATE FUNCTION f(y int) RETURNS int LANGUAGE sql AS 'SELECT y'",
+                "drop-function",
+            ),
+            (
+                "DROP TRIGGER g ON t; CREATE TRIGGER g AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()",
+                "drop-trigger",
+            ),
+            (
+                "ALTER TABLE t DROP CONSTRAINT t_r_check; ALTER TABLE t ADD CONSTRAINT t_r_check CHECK (r IN ('a', 'c'))",
+                "add-check",
+            ),
+            ("ALTER TABLE t ADD CHECK (k IN ('a', 'b', 'c'))", "add-check"),
+        ] {
+            assert!(denied_on(BASE, sql).contains(&expected), "{sql}: {:?}", denied_on(BASE, sql));
+        }
+        let granted = format!("{BASE}; GRANT SELECT ON v TO app");
+        let again = "DROP VIEW v; CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1";
+        assert_eq!(denied_on(&granted, again), ["drop-view"]);
+        assert_eq!(denied_on(&granted, &format!("{again}; GRANT SELECT ON v TO app")), [""; 0]);
+    }
+}

@@ -1,0 +1,137 @@
+-- What the code of blocks and routines does, and what a whole file changes. PostgreSQL's manual, chapters 43 and 38: https://www.postgresql.org/docs/15/plpgsql.html
+
+-- reject | block | static SQL | the table is dropped as outside of the block
+DO $$ BEGIN DROP TABLE invoices; END $$;
+-- reject | block | ELSE | the branch may run
+DO $$ BEGIN IF now() > '2000-01-01' THEN NULL; ELSE TRUNCATE invoices; END IF; END $$;
+-- reject | block | loop | every turn deletes rows
+DO $$ DECLARE r record; BEGIN FOR r IN SELECT id FROM orders LOOP DELETE FROM invoices WHERE order_id = r.id; END LOOP; END $$;
+-- reject | block | handler | the handler runs after an error
+DO $$ BEGIN PERFORM 1 / 0; EXCEPTION WHEN division_by_zero THEN ALTER TABLE orders DROP COLUMN note; END $$;
+-- reject | block | quoted | the body is a plain string
+DO 'BEGIN UPDATE customers SET country = ''US''; END';
+-- reject | block | INTO | the statement stores its result in a variable
+DO $$ DECLARE n int; BEGIN WITH gone AS (DELETE FROM invoices RETURNING 1) SELECT count(*) INTO n FROM gone; END $$;
+-- reject | block | EXECUTE | the text does not show what runs
+DO $$ DECLARE verb text := 'DROP'; BEGIN EXECUTE verb || ' TABLE invoices'; END $$;
+-- reject | block | PERFORM | the function deletes all orders
+DO $$ BEGIN PERFORM purge_orders(); END $$;
+-- reject | block | expression | the function in a condition deletes all orders
+DO $$ BEGIN IF purge_orders() > 0 THEN RAISE NOTICE 'purged'; END IF; END $$;
+-- reject | block | declaration | the default of a variable deletes all orders
+DO $$ DECLARE n bigint := purge_orders(); BEGIN NULL; END $$;
+-- reject | block | guard | the new constraint refuses writes
+DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = 'orders_qty_positive') THEN ALTER TABLE orders ADD CONSTRAINT orders_qty_positive CHECK (qty > 0); END IF; END $$;
+-- allow | block | guard | a new type
+DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_type WHERE typname = 'size') THEN CREATE TYPE size AS ENUM ('s', 'm'); END IF; END $$;
+-- allow | block | handler | a new type, unless it exists
+DO $$ BEGIN CREATE TYPE size AS ENUM ('s', 'm'); EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+-- allow | block | guard | a new column
+DO $$ BEGIN IF NOT EXISTS (SELECT FROM information_schema.columns WHERE table_name = 'orders' AND column_name = 'weight') THEN ALTER TABLE orders ADD COLUMN weight numeric; END IF; END $$;
+-- allow | block | handler | a new column, filled
+DO $$ BEGIN BEGIN ALTER TABLE orders ADD COLUMN weight numeric; EXCEPTION WHEN duplicate_column THEN RAISE NOTICE 'exists'; END; END $$;
+-- allow | block | guard | a new table with an index and rows
+DO $$ BEGIN IF to_regclass('sizes') IS NULL THEN CREATE TABLE sizes (id int PRIMARY KEY, name text); CREATE UNIQUE INDEX sizes_name ON sizes (name); INSERT INTO sizes VALUES (1, 's'); END IF; END $$;
+-- allow | block | checks | it only reads and raises
+DO $$ DECLARE n bigint; BEGIN SELECT count(*) INTO n FROM invoices; IF n > 1000000 THEN RAISE EXCEPTION 'too many: %', n; END IF; END $$;
+-- allow | block | index | no query names it
+DO $$ BEGIN DROP INDEX orders_placed_idx; END $$;
+-- allow | block | loop | only missing values are filled
+DO $$ DECLARE i int; BEGIN FOR i IN 1..10 LOOP UPDATE orders SET note = '' WHERE note IS NULL AND id % 10 = i; END LOOP; END $$;
+
+-- allow | after code | Allow | the code names another table
+-- Allow: opaque-code because it was tried out
+DO $$ BEGIN EXECUTE 'ALTER TABLE drafts ADD COLUMN done boolean'; END $$; ALTER TABLE orders ALTER qty TYPE bigint; DROP INDEX orders_placed_idx;
+-- allow | absent | IF EXISTS | no schema of this name was created, and no function with these arguments
+DROP FUNCTION IF EXISTS order_total(text); DROP INDEX IF EXISTS never_was;
+-- reject | absent | IF EXISTS | the function has this argument
+DROP FUNCTION IF EXISTS order_total(integer);
+-- allow | known | CREATE SCHEMA | the file's own schema, its tables and sequences
+CREATE SCHEMA reports; CREATE TABLE reports.days (id serial PRIMARY KEY, day date); DROP TABLE IF EXISTS reports.weeks; DROP SEQUENCE IF EXISTS reports.weeks_id_seq;
+
+-- allow | net effect | foreign key | the same rows are refused, another action
+ALTER TABLE "Order Lines" DROP CONSTRAINT "Order Lines_order_id_fkey"; ALTER TABLE "Order Lines" ADD CONSTRAINT "Order Lines_order_id_fkey" FOREIGN KEY (order_id) REFERENCES orders (id) ON DELETE CASCADE;
+-- reject | net effect | foreign key | to another table
+ALTER TABLE "Order Lines" DROP CONSTRAINT "Order Lines_order_id_fkey"; ALTER TABLE "Order Lines" ADD FOREIGN KEY (order_id) REFERENCES invoices (id);
+-- allow | net effect | unique index | the same one
+DROP INDEX orders_number_idx; CREATE UNIQUE INDEX orders_number_idx ON orders (number);
+-- reject | net effect | unique index | ON CONFLICT (number) finds none
+DROP INDEX orders_number_idx; CREATE UNIQUE INDEX orders_number_idx ON orders (number, status);
+-- reject | net effect | unique index | the name is in error handlers
+ALTER INDEX orders_number_idx RENAME TO orders_number_key;
+-- allow | net effect | plain index | nothing uses the name
+ALTER INDEX orders_placed_idx RENAME TO orders_by_day;
+-- allow | net effect | default | it gets another one
+ALTER TABLE customers ALTER country DROP DEFAULT; ALTER TABLE customers ALTER country SET DEFAULT 'FR';
+-- allow | net effect | triggers | off and on again
+ALTER TABLE customers DISABLE TRIGGER customers_touch; ALTER TABLE customers ENABLE TRIGGER customers_touch;
+-- reject | net effect | triggers | off, and only one on again
+ALTER TABLE customers DISABLE TRIGGER ALL; ALTER TABLE customers ENABLE TRIGGER customers_touch;
+-- allow | net effect | trigger | created again as it was
+DROP TRIGGER customers_touch ON customers; CREATE TRIGGER customers_touch BEFORE UPDATE ON customers FOR EACH ROW EXECUTE FUNCTION touch();
+-- reject | net effect | trigger | it fires at another time
+DROP TRIGGER customers_touch ON customers; CREATE TRIGGER customers_touch BEFORE INSERT ON customers FOR EACH ROW EXECUTE FUNCTION touch();
+-- allow | net effect | view | all columns, and one more
+DROP VIEW paid_orders; CREATE VIEW paid_orders AS SELECT id, net, tax FROM orders WHERE status = 'paid';
+-- reject | net effect | view | other rows
+DROP VIEW paid_orders; CREATE VIEW paid_orders AS SELECT id, net FROM orders WHERE status <> 'new';
+-- reject | net effect | view | the new view lacks the privilege
+DROP VIEW active_customers; CREATE VIEW active_customers AS SELECT id, email, country FROM customers WHERE last_seen IS NOT NULL;
+-- allow | net effect | view | the privilege is granted again
+DROP VIEW active_customers; CREATE VIEW active_customers AS SELECT id, email, country FROM customers WHERE last_seen IS NOT NULL; GRANT SELECT ON active_customers TO corpus_reader;
+-- allow | net effect | constraint | the same under a second name
+ALTER TABLE customers ADD CONSTRAINT credit_again CHECK (credit >= 0);
+-- reject | net effect | constraint | another one
+ALTER TABLE customers ADD CONSTRAINT credit_limit CHECK (credit >= 10);
+-- allow | net effect | domain | its base type
+ALTER TABLE "Order Lines" ALTER sku TYPE text;
+
+-- reject | routine | default | the new function deletes the orders of each old row
+CREATE FUNCTION count_up() RETURNS int LANGUAGE sql AS 'DELETE FROM orders; SELECT 1'; ALTER TABLE customers ADD COLUMN n int DEFAULT count_up();
+-- reject | routine | view | whoever reads it deletes the orders
+CREATE FUNCTION count_up() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DELETE FROM orders; RETURN 1; END $$; CREATE VIEW counted AS SELECT count_up() AS n;
+-- reject | routine | trigger | the insert deletes the orders
+CREATE TABLE fresh (a int); CREATE FUNCTION wipes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM orders; RETURN NEW; END $$; CREATE TRIGGER w AFTER INSERT ON fresh FOR EACH ROW EXECUTE FUNCTION wipes(); INSERT INTO fresh VALUES (1);
+-- reject | routine | nested | a stable function calls one that deletes
+CREATE FUNCTION inner_one() RETURNS int LANGUAGE sql AS 'DELETE FROM orders; SELECT 1'; CREATE FUNCTION outer_one() RETURNS int STABLE LANGUAGE plpgsql AS 'BEGIN RETURN inner_one(); END'; SELECT outer_one();
+-- reject | routine | EXECUTE | the body is not readable
+CREATE FUNCTION hides() RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'TRUN' || 'CATE invoices'; RETURN 1; END $$; CREATE TABLE fresh (a int DEFAULT hides()); INSERT INTO fresh DEFAULT VALUES;
+-- allow | routine | helper | it fills only what is missing
+CREATE FUNCTION fill() RETURNS void LANGUAGE plpgsql AS $$ BEGIN UPDATE orders SET note = '' WHERE note IS NULL; END $$; SELECT fill(); DROP FUNCTION fill();
+-- allow | routine | trigger | it changes only the new row
+CREATE TABLE fresh (a int, b int); CREATE FUNCTION sets() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.b := NEW.a + 1; RETURN NEW; END $$; CREATE TRIGGER s BEFORE INSERT ON fresh FOR EACH ROW EXECUTE FUNCTION sets(); INSERT INTO fresh VALUES (1);
+-- reject | routine | operator | comparisons of the old release call the new function
+CREATE FUNCTION never(varchar, varchar) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT false'; CREATE OPERATOR = (FUNCTION = never, LEFTARG = varchar, RIGHTARG = varchar);
+-- reject | routine | sequence | it is dropped with its new owner
+CREATE TABLE fresh (a int); ALTER SEQUENCE invoice_numbers OWNED BY fresh.a; DROP TABLE fresh CASCADE;
+-- reject | routine | domain | it refuses NULL after its use in an old table
+CREATE DOMAIN code AS text; ALTER TABLE customers ADD COLUMN code code; ALTER DOMAIN code SET NOT NULL;
+-- reject | routine | child | every document appears twice
+CREATE TABLE copies () INHERITS (documents); INSERT INTO copies SELECT * FROM documents;
+
+-- reject | values | generated column | the source may be NULL
+ALTER TABLE orders ADD COLUMN label text NOT NULL GENERATED ALWAYS AS (upper(note)) STORED;
+-- reject | values | generated column | names are longer
+ALTER TABLE customers ADD COLUMN short varchar(10) GENERATED ALWAYS AS (name) STORED;
+-- reject | values | generated column | a bigint does not fit
+ALTER TABLE customers ADD COLUMN few int GENERATED ALWAYS AS (points) STORED;
+-- reject | values | generated column | the domain refuses addresses without @
+ALTER TABLE customers ADD COLUMN mail email_address GENERATED ALWAYS AS (nick) STORED;
+-- allow | values | generated column | the source is never NULL
+ALTER TABLE customers ADD COLUMN label text NOT NULL GENERATED ALWAYS AS (upper(email)) STORED;
+-- allow | values | generated column | every number fits
+ALTER TABLE customers ADD COLUMN wide int NOT NULL GENERATED ALWAYS AS (level) STORED;
+-- reject | values | index predicate | some notes are no numbers
+CREATE INDEX some_notes ON orders (id) WHERE note::int > 5;
+-- reject | values | index predicate | a division by zero
+CREATE INDEX some_qty ON orders (id) WHERE 100 / qty > 5;
+-- allow | values | index predicate | no value fails
+CREATE INDEX some_orders ON orders (id) WHERE qty > 5;
+-- reject | values | default | its CHECK refuses it
+ALTER TABLE customers ALTER credit SET DEFAULT -1;
+-- reject | values | default | the second row has the same number
+ALTER TABLE orders ALTER number SET DEFAULT 1;
+-- reject | values | default | it is too long
+ALTER TABLE customers ALTER phone SET DEFAULT 'please ask in the office';
+-- allow | values | default | a value that fits
+ALTER TABLE customers ALTER credit SET DEFAULT 5;
