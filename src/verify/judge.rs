@@ -214,6 +214,7 @@ impl Place<'_> {
             use_at: statement.range.clone(),
             code: Some(code),
             is_shown: true,
+            is_only_one: true,
         };
         let denied = |raw: &RawFinding| policy.level(raw.rule) == Some(Level::Deny);
         let shown = routine

@@ -7,15 +7,14 @@ use squawk_syntax::SyntaxKind;
 use super::File;
 use super::new_objects::is_drop;
 use super::rules::opaque_code::shows_its_effects;
-use super::schema::{CodeReplay, Found, Routine, Schema, words};
+use super::schema::{CodeReplay, Found, Routine, Schema, StatementContext};
 use crate::sql::{Code, Name, NameRole, RELATIONS, Scope, Script, Statement};
 
 /// The routines of a file.
 pub(super) struct Routines<'a> {
     script: &'a Script,
     defined: Vec<Defined<'a>>,
-    /// Whether a statement of the file writes rows, which fires triggers.
-    writes_rows: bool,
+    statements: &'a [StatementContext<'a>],
 }
 
 struct Defined<'a> {
@@ -36,6 +35,8 @@ pub(super) struct UsedRoutine {
     pub(super) code: Option<Code>,
     /// Whether its statements show all that it does.
     pub(super) is_shown: bool,
+    /// Whether a call certainly means this one.
+    pub(super) is_only_one: bool,
 }
 
 impl<'a> Routines<'a> {
@@ -61,13 +62,33 @@ impl<'a> Routines<'a> {
                 is_judged: false,
             })
         });
-        let defined = defined.collect();
-        let mut statements = all.iter().map(|context| context.statement);
-        let writes_rows = statements.any(|statement| {
-            statement.only_writes_rows()
-                || matches!(statement.kind, SyntaxKind::COPY | SyntaxKind::DO | SyntaxKind::CALL)
-        });
-        Self { script: file.script, defined, writes_rows }
+        Self { script: file.script, defined: defined.collect(), statements: all }
+    }
+
+    /// Whether a later statement of the file may fire the trigger that `trigger` creates.
+    fn fires(&self, trigger: &Statement) -> bool {
+        let script = self.script;
+        let inherits = [
+            SyntaxKind::ATTACH_PARTITION,
+            SyntaxKind::INHERITS,
+            SyntaxKind::INHERIT_TABLE,
+            SyntaxKind::PARTITION_OF,
+        ];
+        let table = |statement: &Statement| {
+            let target = statement.names.iter().find(|name| name.role == NameRole::Target);
+            target.map(|name| name.name.clone())
+        };
+        let later = self.statements.iter().map(|context| context.statement);
+        let mut later = later.filter(|later| later.range.start > trigger.range.end);
+        later.any(|later| match later.kind {
+            SyntaxKind::CALL | SyntaxKind::DO => true,
+            // A routine may write to the table.
+            SyntaxKind::SELECT => self.defined.len() > 1,
+            _ if later.only_writes_rows() || later.kind == SyntaxKind::COPY => {
+                table(later) == table(trigger) || script.contains(&inherits)
+            }
+            _ => false,
+        })
     }
 
     /// The routines that `statement` uses, also through the bodies of others.
@@ -86,36 +107,36 @@ impl<'a> Routines<'a> {
         names.extend(
             code.into_iter().flat_map(|replay| names_in(&replay.code)).map(|name| at(name, statement)),
         );
+        let is_defined = |name: &Name| self.defined.iter().any(|own| own.name == name.name);
+        names.retain(is_defined);
+        if names.is_empty() || (statement.kind == SyntaxKind::CREATE_TRIGGER && !self.fires(statement)) {
+            return Vec::new();
+        }
         let mut used: Vec<UsedRoutine> = Vec::new();
         while let Some(name) = names.pop() {
-            let range = statement.range.start;
-            let is_it = |own: &&mut Defined<'_>| own.name == name.name && own.statement.range.end <= range;
-            for defined in self.defined.iter_mut().filter(is_it) {
-                let node = defined.statement.node(self.script);
-                let routine = Routine::of(node);
-                let returns = node.first(SyntaxKind::RET_TYPE).map(|part| words(part)).unwrap_or_default();
-                let fires = self.writes_rows || returns.last().is_none_or(|word| word != "trigger");
-                if !fires || used.iter().any(|own| own.name == name.name && own.use_at == name.range) {
+            let before = statement.range.start;
+            for defined in &mut self.defined {
+                let is_it = defined.name == name.name && defined.statement.range.end <= before;
+                if !is_it || used.iter().any(|own| own.name == name.name && own.use_at == name.range) {
                     continue;
                 }
+                let is_pure = Routine::is_pure(defined.statement.node(self.script));
                 let code = Code::of(self.script, defined.statement);
                 let known = code.is_some();
                 let followed = [name.name.clone()];
-                let is_shown = defined.is_only_one
-                    && (routine.pure
-                        || code
-                            .as_ref()
-                            .is_some_and(|code| shows_its_effects(code, schema, scope, &followed)));
+                let is_shown = is_pure
+                    || code.as_ref().is_some_and(|code| shows_its_effects(code, schema, scope, &followed));
                 if !defined.is_judged {
                     names.extend(code.iter().flat_map(names_in).map(|inner| at(inner, statement)));
                 }
-                let code = code.filter(|_| !defined.is_judged && !routine.pure);
+                let code = code.filter(|_| !defined.is_judged && !is_pure);
                 defined.is_judged |= known;
                 used.push(UsedRoutine {
                     name: name.name.clone(),
                     use_at: name.range.clone(),
                     code,
                     is_shown,
+                    is_only_one: defined.is_only_one,
                 });
             }
         }
@@ -124,7 +145,8 @@ impl<'a> Routines<'a> {
 
     /// The names of the routines whose bodies show all that they do.
     pub(super) fn followed(used: &[UsedRoutine]) -> Vec<String> {
-        let hides = |name: &str| used.iter().any(|own| own.name == name && !own.is_shown);
+        let hides =
+            |name: &str| used.iter().any(|own| own.name == name && !(own.is_shown && own.is_only_one));
         used.iter().map(|own| own.name.clone()).filter(|name| !hides(name)).collect()
     }
 }

@@ -120,7 +120,7 @@ pub(in crate::verify) fn is_created_again(context: &RuleContext<'_>, name: &Name
             };
             let inputs = signature(name, context.node);
             let is_it = |own: &&Routine| inputs.as_ref().is_none_or(|inputs| may_match(&own.inputs, inputs));
-            old.iter().filter(is_it).all(|old| new.iter().any(|new| new.header == old.header))
+            old.iter().filter(is_it).all(|old| new.iter().any(|new| new.header() == old.header()))
         }
         _ => false,
     }

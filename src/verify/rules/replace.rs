@@ -114,7 +114,7 @@ pub(in crate::verify) fn replaces_only_body(context: &RuleContext<'_>) -> bool {
     let new_text = context.node.text();
     let new = TextNames::of(&new_text[body(new_text)..]);
     let reads = TextNames::of(&old.definition[body(&old.definition)..]);
-    old.header == Routine::of(context.node).header
+    old.header() == Routine::of(context.node).header()
         && reads.names().filter(is_input).all(|name| new.contains(name))
 }
 

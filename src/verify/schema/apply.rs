@@ -418,7 +418,7 @@ impl Schema {
             for routine in &mut changed {
                 routine.pure = false;
                 routine.text.push_str(&words(step.node).join(" "));
-                routine.header.push_str(&words(step.node).join(" "));
+                routine.altered.push_str(&words(step.node).join(" "));
             }
         }
         let new_key = moved.unwrap_or_else(|| key.clone());

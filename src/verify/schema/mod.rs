@@ -107,8 +107,8 @@ pub(super) struct Routine {
     pub(super) pure: bool,
     /// Its whole definition.
     pub(super) text: String,
-    /// Its definition without the body.
-    pub(super) header: String,
+    /// What ALTER statements changed.
+    altered: String,
     /// The statement that creates it.
     pub(super) definition: Arc<str>,
 }

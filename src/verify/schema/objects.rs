@@ -85,23 +85,36 @@ impl Routine {
     pub(in crate::verify) fn of(node: Node<'_>) -> Self {
         let list = node.child(SyntaxKind::PARAM_LIST);
         let parameters = list.into_iter().flat_map(Node::children);
+        Self {
+            inputs: list.map(inputs).unwrap_or_default(),
+            optional: parameters.filter(|part| part.child(SyntaxKind::PARAM_DEFAULT).is_some()).count(),
+            pure: Self::is_pure(node),
+            text: words(node).join(BETWEEN_WORDS),
+            altered: String::new(),
+            definition: node.text().into(),
+        }
+    }
+
+    /// Whether the server prevents the routine that `node` creates from changing data.
+    pub(in crate::verify) fn is_pure(node: Node<'_>) -> bool {
         let says = |kinds: &[SyntaxKind]| node.descendants().any(|part| kinds.contains(&part.kind()));
         let language = node.first(SyntaxKind::LANGUAGE_REF);
         let language = language.map(|part| words(part).concat()).unwrap_or_default();
         // In these languages the server enforces that a non-volatile function changes nothing.
         let is_enforced = ["sql", "plpgsql"].contains(&language.trim_matches('\'').to_lowercase().as_str());
-        Self {
-            inputs: list.map(inputs).unwrap_or_default(),
-            optional: parameters.filter(|part| part.child(SyntaxKind::PARAM_DEFAULT).is_some()).count(),
-            pure: is_enforced && says(&[SyntaxKind::IMMUTABLE, SyntaxKind::STABLE]),
-            text: words(node).join(BETWEEN_WORDS),
-            header: words_besides(
-                node,
-                &node.first(SyntaxKind::AS_DEFINITION).into_iter().collect::<Vec<_>>(),
-            )
-            .join(BETWEEN_WORDS),
-            definition: node.text().into(),
-        }
+        is_enforced && says(&[SyntaxKind::IMMUTABLE, SyntaxKind::STABLE])
+    }
+
+    /// Its definition without the body.
+    pub(in crate::verify) fn header(&self) -> Vec<String> {
+        let script = Script::parse(Source::new("", self.definition.as_ref())).ok();
+        let mut header = script.map_or_else(Vec::new, |script| {
+            let node = script.statements.first().map(|statement| statement.node(&script));
+            let body = node.and_then(|node| node.first(SyntaxKind::AS_DEFINITION));
+            node.map(|node| words_besides(node, body.as_slice())).unwrap_or_default()
+        });
+        header.push(self.altered.clone());
+        header
     }
 
     /// Its body, if it can be read.

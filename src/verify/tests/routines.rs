@@ -75,6 +75,23 @@ fn harmless_routines_pass() {
 }
 
 #[test]
+fn a_trigger_of_a_lone_file_is_judged_if_the_file_fires_it() {
+    let trigger = |body: &str, more: &str| {
+        denied(&format!(
+            "CREATE TABLE n (a int); CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$; \
+             CREATE TRIGGER g BEFORE INSERT ON n FOR EACH ROW EXECUTE FUNCTION tf(); {more}"
+        ))
+    };
+    assert_eq!(trigger("NEW.a := 1;", "INSERT INTO n VALUES (2)"), [""; 0]);
+    assert_eq!(trigger("DELETE FROM users;", "INSERT INTO n VALUES (2)"), ["delete-without-where"]);
+    assert_eq!(
+        trigger("DELETE FROM users;", "DO $$ BEGIN INSERT INTO n VALUES (2); END $$"),
+        ["delete-without-where"]
+    );
+    assert_eq!(trigger("DELETE FROM users;", "SELECT 1"), [""; 0]);
+}
+
+#[test]
 fn what_the_file_makes_does_not_hide_an_effect_on_old_rows() {
     for (sql, expected) in [
         ("CREATE DOMAIN d AS int; ALTER TABLE users ADD a d; ALTER DOMAIN d SET NOT NULL", "set-not-null"),
