@@ -48,6 +48,8 @@ pub enum Prepared {
     Extension(String),
     /// A schema that contains an extension.
     Schema(String),
+    /// A role.
+    Role(String),
 }
 
 /// How a statement runs.
@@ -183,6 +185,7 @@ impl Prepared {
         let (catalog, column, name) = match self {
             Self::Extension(name) => ("pg_extension", "extname", name),
             Self::Schema(name) => ("pg_namespace", "nspname", name),
+            Self::Role(name) => ("pg_roles", "rolname", name),
         };
         let sql = format!(
             "SELECT EXISTS (SELECT FROM pg_catalog.{catalog} \

@@ -11,7 +11,7 @@ use crate::postgres::server::ROLE;
 use crate::postgres::{Connection, Prepared, RestrictedRole};
 use crate::project::Project;
 use crate::sql::{
-    Script, Statement, SuperuserAction, SuperuserStatement, is_org_schema, roles_created_by_code,
+    Code, Runs, Script, Statement, SuperuserAction, SuperuserStatement, is_org_schema, roles_created_by_code,
 };
 
 /// Creates the extensions: trusted ones as the restricted role, which owns the database (manual, CREATE EXTENSION), and those of
@@ -91,13 +91,39 @@ pub(super) async fn create_roles(
     for (script, statement) in statements(project).filter(|(_, statement)| statement.runs_code()) {
         roles.extend(roles_created_by_code(script.text(statement)));
     }
-    for role in roles.iter().filter(|role| !by_statement.contains(*role) && *role != ROLE) {
+    roles.retain(|role| !by_statement.contains(role) && role != ROLE);
+    for role in &roles {
         let Ok(name) = Identifier::new(role) else { continue };
         let sql = format!("CREATE ROLE {0} NOLOGIN; GRANT {0} TO {1}", name.quoted(), member.quoted());
         // A role that cannot be created is left to the project's code, whose error is reported.
         let _created = superuser.run(&sql).await;
     }
+    // The server checks the right to create a role before it looks for the name, so such a block would fail.
+    for (script, statement) in statements(project).filter(|(_, statement)| statement.runs_code()) {
+        if let (Some(created), Some(restricted)) =
+            (role_created_if_missing(script, statement), session.restricted_role())
+            && roles.contains(&created)
+        {
+            let (file, start) = (&script.source.file, statement.range.start);
+            restricted.omit_prepared(file, start, Prepared::Role(created));
+        }
+    }
     Ok(())
+}
+
+/// The role that a DO block creates if it does not exist, if that is all that the block does.
+fn role_created_if_missing(script: &Script, statement: &Statement) -> Option<String> {
+    let code = Code::of(script, statement)?;
+    let ([only], [Runs::IfMissing(_)]) = (code.script.statements.as_slice(), code.runs.as_slice()) else {
+        return None;
+    };
+    if code.is_dynamic || !code.expressions.is_empty() {
+        return None;
+    }
+    match SuperuserStatement::of(code.script.text(only), &[ROLE])?.kind {
+        SuperuserAction::Roles { created } => created,
+        SuperuserAction::Owner | SuperuserAction::Catalog => None,
+    }
 }
 
 /// The statements of all migrations and templates, in order.

@@ -129,6 +129,7 @@ fn roles_of_the_project_work() {
         "DO $x$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'app') THEN CREATE ROLE app NOLOGIN; END IF; END $x$; \
          GRANT SELECT ON t TO app; ALTER DEFAULT PRIVILEGES FOR ROLE app GRANT SELECT ON TABLES TO app;",
         "CREATE ROLE app /* c */ PASSWORD 'it''s'; COMMENT ON ROLE app IS 'it''s';",
+        "DO $x$ BEGIN CREATE ROLE app LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $x$; GRANT SELECT ON t TO app;",
         "DO $x$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'app-user') THEN CREATE ROLE \"app-user\"; END IF; END $x$; \
          GRANT SELECT ON t TO \"app-user\";",
         "CREATE USER app; CREATE SCHEMA more AUTHORIZATION app; CREATE TABLE more.u (id uuid PRIMARY KEY, \
