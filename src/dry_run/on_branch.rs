@@ -221,7 +221,7 @@ async fn has_no_hidden_code(connection: &mut Connection, review: &Review) -> Res
          nothing was run"
     );
     let failure = Failure::new(Code::BranchRefused, message)
-        .hint("connect as a role that is neither SUPERUSER nor CREATEROLE, or accept it with an Allow line for opaque-code");
+        .hint("use --branch neon, connect as a role that is neither SUPERUSER nor CREATEROLE, or accept it with an Allow line for opaque-code");
     Err(match hidden.place() {
         Some(place) => failure.at(place.clone()),
         None => failure,

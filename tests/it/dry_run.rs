@@ -226,6 +226,11 @@ fn statements_that_leave_the_copy_are_not_run() {
         "CREATE SERVER far FOREIGN DATA WRAPPER file_fdw".to_owned(),
         format!("SELECT lo_export(1, '{file}')"),
         "DO $$ BEGIN PERFORM pg_read_file('/etc/passwd'); END $$".to_owned(),
+        // Code that behaves on a shadow, and not on the server.
+        format!(
+            "DO $$ BEGIN IF current_user <> 'tenure_sha' || 'dow' THEN EXECUTE 'COPY (SELECT 1) TO PRO' || 'GRAM ''cat >{file}'''; \
+             END IF; ALTER TABLE workspaces ADD COLUMN hidden text; END $$"
+        ),
         // Code that hides what it does is refused by the shadow, and its acceptance does not let it run here.
         format!(
             "-- Allow: opaque-code because x\n-- Allow: not-observed because x\n\
