@@ -427,7 +427,13 @@ impl Splitter<'_> {
         self.expression(then)?;
         self.at += 1;
         self.statements(&guard.unwrap_or(Runs::Perhaps))?;
-        while self.eat("elsif") || self.eat("elseif") {
+        self.branches(&["elsif", "elseif"])?;
+        self.expect("if")
+    }
+
+    /// Reads the branches that begin with one of `words`, the ELSE branch and END.
+    fn branches(&mut self, words: &[&str]) -> Read {
+        while words.iter().any(|word| self.eat(word)) {
             let then = self.find_word("then")?;
             self.expression(then)?;
             self.at += 1;
@@ -436,8 +442,7 @@ impl Splitter<'_> {
         if self.eat("else") {
             self.statements(&Runs::Perhaps)?;
         }
-        self.expect("end")?;
-        self.expect("if")
+        self.expect("end")
     }
 
     /// When the statements after the condition up to `then` run, if the condition looks for one object.
@@ -482,16 +487,7 @@ impl Splitter<'_> {
             let end = self.find_word("when")?;
             self.expression(end)?;
         }
-        while self.eat("when") {
-            let then = self.find_word("then")?;
-            self.expression(then)?;
-            self.at += 1;
-            self.statements(&Runs::Perhaps)?;
-        }
-        if self.eat("else") {
-            self.statements(&Runs::Perhaps)?;
-        }
-        self.expect("end")?;
+        self.branches(&["when"])?;
         self.expect("case")
     }
 
