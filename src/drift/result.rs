@@ -91,6 +91,8 @@ impl Findings for Drifted {
                 evidence: Evidence::Catalog,
                 message: format!("in {schema}, {object}: {change}"),
                 help: rule.remediation.to_owned(),
+                observed: Vec::new(),
+                allow_line: None,
                 allowed: None,
             }
         };

@@ -48,6 +48,8 @@ fn judge_fact(fact: &Fact, policy: &Policy) -> Option<Finding> {
         evidence: Evidence::Catalog,
         message,
         help,
+        observed: Vec::new(),
+        allow_line: None,
         allowed: None,
     })
 }

@@ -121,7 +121,8 @@ impl Review {
     pub fn denial(&self) -> Option<Failure> {
         let first = self.findings.iter().find(|finding| finding.denies())?;
         let failure = Failure::new(Code::FindingDenied, format!("{} [{}]", first.message, first.rule));
-        Some(Failure { place: first.place().cloned(), ..failure.hint(first.help.clone()) })
+        let hint = [Some(first.help.clone()), first.acceptance()].into_iter().flatten().collect::<Vec<_>>();
+        Some(Failure { place: first.place().cloned(), ..failure.hint(hint.join("; ")) })
     }
 
     /// The accepted findings of `file` as JSON for the history.
@@ -168,10 +169,14 @@ fn schema_of(base: &[Arc<Source>], settings: &Settings) -> Result<Schema, Failur
     if base.is_empty() {
         return Ok(Schema::unknown(platform.as_str()));
     }
-    let mut schema = Schema::empty(platform.as_str());
+    let mut schema = Schema::of_base(platform.as_str());
     for source in base {
+        let script = Script::parse(Arc::clone(source))?;
+        let lines = ScopeLines::read(&script)?;
         schema.begin_file();
-        schema.apply_script(&Script::parse(Arc::clone(source))?);
+        for statement in &script.statements {
+            schema.apply(&script, statement, lines.at(statement.range.start));
+        }
     }
     Ok(schema)
 }

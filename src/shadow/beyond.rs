@@ -82,7 +82,11 @@ impl ShadowRun<'_> {
         let mut found = Vec::new();
         for (schema, changes) in before.changes(now) {
             if schema != *execution.schema {
-                let reported = changes.iter().filter(|change| !is_named(execution, &schema, change));
+                let is_gone = !now.schemas().any(|kept| *kept == schema);
+                let reported = changes.iter().filter(|change| {
+                    !(is_gone && execution.named.contains(schema.as_str()))
+                        && !is_named(execution, &schema, change)
+                });
                 found.extend(reported.map(|change| {
                     let what = format!("{}: {}", change.object, change.line());
                     let words = vec![schema.as_str().to_owned(), change.object.bare_name().to_owned()];
@@ -124,7 +128,8 @@ fn is_named(execution: Execution<'_>, schema: &SchemaName, change: &Change) -> b
     match change.object.kind {
         // A snapshot of a schema contains the extensions of the whole database.
         Kind::Extension => true,
-        Kind::Schema => execution.named.contains(schema.as_str()),
+        // An operator has no name of letters.
+        Kind::Schema | Kind::Operator => execution.named.contains(schema.as_str()),
         _ => execution.names_whole(schema.as_str(), change.object.bare_name()),
     }
 }

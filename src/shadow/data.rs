@@ -25,6 +25,32 @@ pub(super) struct Rows {
     /// Partitions without rows. The rows of the others are read through the root.
     empty_partitions: BTreeSet<Table>,
     sequences: BTreeMap<Table, Sequence>,
+    times: Times,
+}
+
+/// The beginning of the transaction that read the rows and the moment of the reading, as JSON texts, with and without a time zone.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Times {
+    began: [String; 2],
+    read: [String; 2],
+}
+
+impl Times {
+    const QUERY: &str = "SELECT to_jsonb(now()) #>> '{}' AS began, to_jsonb(localtimestamp) #>> '{}' AS local_began, \
+        to_jsonb(clock_timestamp()) #>> '{}' AS read, to_jsonb(clock_timestamp()::timestamp) #>> '{}' AS local_read; ";
+
+    fn of(row: &Row) -> Result<Self, Failure> {
+        Ok(Self {
+            began: [row.text("began")?, row.text("local_began")?],
+            read: [row.text("read")?, row.text("local_read")?],
+        })
+    }
+
+    /// Whether `text` is a time from the beginning of the transaction of `self` until the reading of `after`.
+    fn contain(&self, after: &Self, text: &str) -> bool {
+        let mut both = self.began.iter().zip(&after.read);
+        both.any(|(from, to)| !from.is_empty() && from.as_str() <= text && text <= to.as_str())
+    }
 }
 
 /// The rows of one table.
@@ -107,7 +133,7 @@ impl Rows {
         let listed =
             connection.query_on_own_path(&list).await.map_err(|server_error| server_error.failure(doing))?;
         let listed: Vec<&Row> = listed.iter().flatten().collect();
-        let mut query = String::new();
+        let mut query = Times::QUERY.to_owned();
         for row in &listed {
             let quoted = row.text("quoted")?;
             let _ = match row.text("kind")?.as_str() {
@@ -126,12 +152,15 @@ impl Rows {
             };
         }
         let mut rows = Self::default();
-        if query.is_empty() {
+        if listed.is_empty() {
             return Ok(rows);
         }
         let sets =
             connection.query_on_own_path(&query).await.map_err(|server_error| server_error.failure(doing))?;
-        for (row, set) in listed.into_iter().zip(&sets) {
+        if let Some(row) = sets.first().and_then(|set| set.first()) {
+            rows.times = Times::of(row)?;
+        }
+        for (row, set) in listed.into_iter().zip(sets.iter().skip(1)) {
             let name = (row.text("schema")?, row.text("name")?);
             match (row.text("kind")?.as_str(), set.first()) {
                 ("sequence", Some(at)) => {
@@ -157,7 +186,13 @@ impl Rows {
         let mut found = Vec::new();
         for (table, before) in &self.tables {
             let Some(now) = after.tables.get(table) else { continue };
-            found.extend(before.lost(now).into_iter().map(|what| DataChange { table: table.clone(), what }));
+            let is_touched = |text: &str| self.times.contain(&after.times, text);
+            found.extend(
+                before
+                    .lost(now, is_touched)
+                    .into_iter()
+                    .map(|what| DataChange { table: table.clone(), what }),
+            );
         }
         for (name, before) in &self.sequences {
             if after.sequences.get(name).is_some_and(|now| before.is_ahead_of(*now)) {
@@ -209,7 +244,8 @@ impl Rowset {
         self.read.len() == self.count
     }
 
-    fn lost(&self, now: &Self) -> Vec<DataLoss> {
+    /// The losses. `is_touched` says whether a text is a time of this run.
+    fn lost(&self, now: &Self, is_touched: impl Fn(&str) -> bool) -> Vec<DataLoss> {
         if now.count < self.count {
             return vec![DataLoss::RowsMissing];
         }
@@ -220,13 +256,28 @@ impl Rowset {
         // The snapshot shows a dropped column.
         let is_kept = |column: &&String| now.read.first().is_some_and(|row| row.contains_key(*column));
         let columns = first.keys().filter(is_kept);
-        let (kept, changed): (Vec<&String>, Vec<&String>) = columns.partition(|column| {
+        let (kept, mut changed): (Vec<&String>, Vec<&String>) = columns.partition(|column| {
             let only = std::slice::from_ref(column);
             contains(&sorted_values(&now.read, only), &sorted_values(&self.read, only))
         });
         if !contains(&sorted_values(&now.read, &kept), &sorted_values(&self.read, &kept)) {
             return vec![DataLoss::ValuesMoved];
         }
+        // A missing value may be filled: the others of the column stay in their rows.
+        changed.retain(|column| {
+            let with: Vec<&String> = kept.iter().copied().chain([*column]).collect();
+            let given: Vec<Record> =
+                self.read.iter().filter(|row| !row[*column].is_null()).cloned().collect();
+            !contains(&sorted_values(&now.read, &with), &sorted_values(&given, &with))
+        });
+        // A trigger may note the time of each change; the running release's own writes do the same.
+        changed.retain(|column| {
+            let is_time = |row: &&Record| row[*column].as_str().is_some_and(&is_touched);
+            let (times, others): (Vec<Record>, Vec<Record>) =
+                now.read.iter().cloned().partition(|row| is_time(&row));
+            let only = std::slice::from_ref(column);
+            times.is_empty() || !contains(&sorted_values(&self.read, only), &sorted_values(&others, only))
+        });
         changed.into_iter().map(|column| DataLoss::ValuesChanged { column: column.clone() }).collect()
     }
 
@@ -297,6 +348,30 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_value_may_be_filled() {
+        let before = r#"[{"a":1,"b":null},{"a":2,"b":"x"}]"#;
+        assert_eq!(lost(before, r#"[{"a":1,"b":"y"},{"a":2,"b":"x"}]"#), []);
+        let changed = DataLoss::ValuesChanged { column: "b".to_owned() };
+        assert_eq!(lost(before, r#"[{"a":1,"b":"x"},{"a":2,"b":"y"}]"#), [changed]);
+    }
+
+    #[test]
+    fn the_time_of_a_change_may_be_noted() {
+        let times = Times {
+            began: ["2026-01-02T03:04:05+00:00".to_owned(), "2026-01-02T03:04:05".to_owned()],
+            read: ["2026-01-02T03:04:06+00:00".to_owned(), "2026-01-02T03:04:06".to_owned()],
+        };
+        let with = |json: &str| Rows { times: times.clone(), ..rows(json) };
+        let before = with(r#"[{"a":1,"at":"2020-01-01T00:00:00"}]"#);
+        assert_eq!(before.lost(&with(r#"[{"a":1,"at":"2026-01-02T03:04:05.5"}]"#)), []);
+        assert_eq!(before.lost(&with(r#"[{"a":1,"at":"2025-01-02T03:04:05.5"}]"#)).len(), 1);
+        assert_eq!(before.lost(&with(r#"[{"a":1,"at":"x"}]"#)).len(), 1);
+        let two = with(r#"[{"a":1,"at":"x"},{"a":2,"at":"y"}]"#);
+        assert_eq!(two.lost(&with(r#"[{"a":1,"at":"x"},{"a":2,"at":"x"}]"#)).len(), 1);
+        assert_eq!(two.lost(&with(r#"[{"a":1,"at":"x"},{"a":2,"at":"2026-01-02T03:04:05.5"}]"#)), []);
+    }
+
+    #[test]
     fn swapped_values_are_reported() {
         let before = r#"[{"a":1,"b":"x"},{"a":2,"b":"y"}]"#;
         assert_eq!(lost(before, r#"[{"a":1,"b":"y"},{"a":2,"b":"x"}]"#), [DataLoss::ValuesMoved]);
@@ -313,11 +388,11 @@ mod tests {
             sums: Record::from_iter([("a".to_owned(), sum.into())]),
         };
         let before = rowset(3_000, "7");
-        assert_eq!(before.lost(&rowset(2_999, "7")), [DataLoss::RowsMissing]);
-        assert_eq!(before.lost(&rowset(3_000, "7")), []);
+        assert_eq!(before.lost(&rowset(2_999, "7"), |_| false), [DataLoss::RowsMissing]);
+        assert_eq!(before.lost(&rowset(3_000, "7"), |_| false), []);
         let changed = DataLoss::ValuesChanged { column: "a".to_owned() };
-        assert_eq!(before.lost(&rowset(3_000, "8")), [changed]);
-        assert_eq!(before.lost(&rowset(3_001, "8")), []);
+        assert_eq!(before.lost(&rowset(3_000, "8"), |_| false), [changed]);
+        assert_eq!(before.lost(&rowset(3_001, "8"), |_| false), []);
     }
 
     #[test]

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use super::attributed::JudgedChange;
 use super::data::Rows;
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::postgres::catalog::{
-    Change, Effect, Fingerprints, Kind, ObjectKey, SchemaSnapshot, Snapshots, Transaction, fingerprints_as,
+    Change, Difference, Effect, Fingerprints, Kind, ObjectKey, Property, SchemaSnapshot, Snapshots,
+    Transaction, fingerprints_as,
 };
 use crate::postgres::{Connection, Row};
-use crate::sql::{OWN_SEQUENCE, OWN_TABLES};
+use crate::sql::{OWN_SEQUENCE, OWN_TABLES, normalized};
 
 const OUTSIDE: &str = include_str!("outside.sql");
 
@@ -144,28 +146,58 @@ impl DatabaseSnapshot {
 
     /// Whether a difference in `after` harms a reader, a writer or data.
     pub(super) fn has_hazards(&self, after: &Self) -> bool {
-        let is_hazard = |changes: &Vec<Change>| {
-            changes.iter().any(|change| Effect::of(change, changes).level().is_some())
-        };
-        let changes = self.changes(after);
-        changes.iter().any(|(_, changes)| is_hazard(changes))
+        let is_hazard = |changes: &Vec<JudgedChange>| changes.iter().any(|it| it.effect.level().is_some());
+        self.judged_changes(after).iter().any(|(_, changes)| is_hazard(changes))
             || !self.rows.lost(&after.rows).is_empty()
             || self.differs_outside(after)
     }
 
     /// The differences in `after`, by schema. A new schema is not a difference.
     pub(super) fn changes(&self, after: &Self) -> Vec<(SchemaName, Vec<Change>)> {
+        self.compare(after, |_, _, changes| changes)
+    }
+
+    /// The same, each with its effect on the running release.
+    pub(super) fn judged_changes(&self, after: &Self) -> Vec<(SchemaName, Vec<JudgedChange>)> {
+        self.compare(after, |before, after, changes| {
+            let all = Difference { before, after, changes: &changes };
+            let judge = |change: &Change| JudgedChange {
+                change: change.clone(),
+                effect: Effect::of(change, &all),
+                parents: parents(before, &change.object),
+            };
+            changes.iter().map(judge).collect()
+        })
+    }
+
+    fn compare<T>(
+        &self,
+        after: &Self,
+        judge: impl Fn(&SchemaSnapshot, &SchemaSnapshot, Vec<Change>) -> Vec<T>,
+    ) -> Vec<(SchemaName, Vec<T>)> {
         let dropped = Rc::new(SchemaSnapshot::default());
         let changed = self.snapshots.iter().filter_map(|(schema, before)| {
             let now = after.snapshots.get(schema).unwrap_or(&dropped);
             if Rc::ptr_eq(before, now) {
                 return None;
             }
-            let changes = Change::between(before, now);
-            (!changes.is_empty()).then(|| (schema.clone(), changes))
+            let mut changes = Change::between(before, now);
+            // A snapshot of a schema contains the extensions of the whole database.
+            changes.retain(|change| {
+                change.object.kind != Kind::Extension || after.snapshots.contains_key(schema)
+            });
+            (!changes.is_empty()).then(|| (schema.clone(), judge(before, now, changes)))
         });
         changed.collect()
     }
+}
+
+/// The tables that `object` is a partition or a child of.
+fn parents(before: &SchemaSnapshot, object: &ObjectKey) -> Vec<String> {
+    let Some(object) = before.objects.get(object) else { return Vec::new() };
+    let of =
+        [Property::PartitionOf, Property::Inherits].into_iter().flat_map(|it| object.properties.list(it));
+    of.map(|name| normalized(name.rsplit('.').next().unwrap_or(name))).collect()
 }
 
 /// Whether a line concerns the server, not the database.

@@ -14,6 +14,7 @@ mod observe;
 mod observed_effects;
 mod prepared;
 mod queries;
+mod renames;
 mod repeat;
 mod reverse;
 mod sample;

@@ -4,15 +4,16 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::attributed::{Attributed, SchemaOwner};
+use super::attributed::{Attributed, JudgedChange, SchemaOwner};
 use super::data::DataLoss;
+use super::renames;
 use super::step::{ObservedStatement, Step};
 use crate::chain::Migration;
 use crate::error::{Code, Failure, Place};
-use crate::postgres::catalog::{Change, Effect, PartKind, Property, What};
+use crate::postgres::catalog::{self, PartKey, PartKind, Property, What};
 use crate::queries::Kind;
 use crate::sql::Scope;
-use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects, RuleId, names};
+use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects, ObservedPart, RuleId, names};
 
 impl Step {
     /// The effects of this step, which is `migration`. With `by_contract`, the queries of the running release decide which
@@ -57,31 +58,50 @@ impl Step {
     }
 
     fn changed(&self, migration: &Migration, observed: &mut Vec<ObservedEffect>) {
-        let all: Vec<Change> = self.changes.iter().map(|caused| caused.what.clone()).collect();
         for caused in &self.changes {
-            let change = &caused.what;
-            let part = change.part.as_ref().map(|part| part.name.clone());
-            let words: Vec<String> = [change.object.bare_name().to_owned()].into_iter().chain(part).collect();
-            let mut report = |rule, level, why: &str| {
-                observed.push(ObservedEffect {
-                    rule,
-                    level,
-                    range: caused.statement.clone().unwrap_or_default(),
-                    message: format!("`{}: {}` {why}", change.object, change.line()),
-                    words: words.clone(),
-                    scope: None,
-                    elsewhere: is_elsewhere(migration, caused),
-                    evidence: Evidence::Effect,
-                });
-            };
+            let JudgedChange { change, effect, .. } = &caused.what;
             // One finding per change, for its worst hazard. The rule sets the level, as for a finding from text; a change that is
             // only slower is a warning.
-            let effect = Effect::of(change, &all);
-            let only_slower = effect.data.or(effect.old_readers).or(effect.old_writers).is_none();
-            if let Some(harm) = effect.harms().next() {
-                report(harm.rule, if only_slower { Level::Warn } else { Level::Deny }, harm.why);
+            let Some(harm) = effect.harms().next() else { continue };
+            if renames::explain(migration, caused, &self.changes) || self.follows_parent(caused) {
+                continue;
             }
+            let only_slower = effect.data.or(effect.old_readers).or(effect.old_writers).is_none();
+            let level = if only_slower { Level::Warn } else { Level::Deny };
+            let part = change.part.as_ref().map(|part| part.name.clone());
+            let (object, words) = if change.object.kind == catalog::Kind::Schema {
+                (format!("schema {}", caused.schema_name), vec![caused.schema_name.clone()])
+            } else {
+                let name = change.object.bare_name().to_owned();
+                (change.object.to_string(), [name].into_iter().chain(part).collect())
+            };
+            let message = format!("`{object}: {}` {}", change.line(), harm.why);
+            observed.push(ObservedEffect {
+                part: change.part.as_ref().map(|part| match part.kind {
+                    PartKind::Index => ObservedPart::Index,
+                    PartKind::Constraint => ObservedPart::Constraint,
+                    _ => ObservedPart::Other,
+                }),
+                removes: matches!(change.what, What::Removed { .. } | What::Changed { to: None, .. }),
+                renames: renames::is_itself(migration, caused),
+                ..located(migration, caused, (harm.rule, level), message, words)
+            });
         }
+    }
+
+    /// Whether a parent table has the same change by the same statement: a partition and a child follow it.
+    fn follows_parent(&self, caused: &Attributed<JudgedChange>) -> bool {
+        let change = &caused.what.change;
+        caused.what.parents.iter().any(|parent| {
+            self.changes.iter().any(|other| {
+                let same = &other.what.change;
+                other.statement == caused.statement
+                    && other.schema == caused.schema
+                    && same.object.name == *parent
+                    && same.part == change.part
+                    && std::mem::discriminant(&same.what) == std::mem::discriminant(&change.what)
+            })
+        })
     }
 
     fn lost(&self, migration: &Migration, observed: &mut Vec<ObservedEffect>) {
@@ -89,7 +109,7 @@ impl Step {
             let (schema, table) = &caused.what.table;
             let (rule, what, column) = match &caused.what.what {
                 DataLoss::SequenceReset => (
-                    RuleId::ValuesChanged,
+                    RuleId::ChangeSequence,
                     format!("sequence {table}: returns values again that it returned before"),
                     None,
                 ),
@@ -115,46 +135,35 @@ impl Step {
             } else {
                 String::new()
             };
-            observed.push(ObservedEffect {
-                rule,
-                level: Level::Deny,
-                range: caused.statement.clone().unwrap_or_default(),
-                message: format!("`{what}`{other} after a run on sample rows"),
-                words: [table.clone()].into_iter().chain(column).collect(),
-                scope: None,
-                elsewhere: is_elsewhere(migration, caused),
-                evidence: Evidence::Effect,
-            });
+            // The label of a value has another name; the value is the same.
+            if renames::relabels(migration, caused) {
+                continue;
+            }
+            let message = format!("`{what}`{other} after a run on sample rows");
+            let words = [table.clone()].into_iter().chain(column).collect();
+            observed.push(located(migration, caused, (rule, Level::Deny), message, words));
         }
     }
 
     /// Whether the column has a new type that is reported itself. A new type may print the same values differently.
     fn is_retyped(&self, schema: SchemaOwner, table: &str, column: &str) -> bool {
-        let all: Vec<Change> = self.changes.iter().map(|caused| caused.what.clone()).collect();
         self.changes.iter().any(|caused| {
+            let JudgedChange { change, effect, .. } = &caused.what;
+            let is_column = |part: &PartKey| part.kind == PartKind::Column && part.name == column;
             caused.schema == schema
-                && caused.what.object.name == table
-                && Effect::of(&caused.what, &all).harms().next().is_some()
-                && caused
-                    .what
-                    .part
-                    .as_ref()
-                    .is_some_and(|part| part.kind == PartKind::Column && part.name == column)
-                && matches!(&caused.what.what, What::Changed { property: Property::Type, .. })
+                && change.object.name == table
+                && effect.harms().next().is_some()
+                && change.part.as_ref().is_some_and(is_column)
+                && matches!(&change.what, What::Changed { property: Property::Type, .. })
         })
     }
 
     fn beyond(&self, observed: &mut Vec<ObservedEffect>) {
         for seen in &self.statements {
             observed.extend(seen.beyond.iter().map(|beyond| ObservedEffect {
-                rule: beyond.rule,
-                level: Level::Deny,
-                range: seen.range.clone(),
-                message: beyond.message.clone(),
                 words: beyond.words.clone(),
                 scope: Some(seen.scope),
-                elsewhere: false,
-                evidence: Evidence::Effect,
+                ..ObservedEffect::new(beyond.rule, Level::Deny, seen.range.clone(), beyond.message.clone())
             }));
         }
     }
@@ -164,18 +173,9 @@ impl Step {
             let made = migration.statements.iter().find(|(statement, _)| {
                 statement.created_extension(&migration.script).as_deref() == Some(name.as_str())
             });
-            observed.push(ObservedEffect {
-                rule: RuleId::ExtensionUnreachable,
-                level: Level::Warn,
-                range: made.map(|(statement, _)| statement.range.clone()).unwrap_or_default(),
-                message: format!(
+            observed.push(ObservedEffect { words: vec![name.clone()], ..ObservedEffect::new(RuleId::ExtensionUnreachable, Level::Warn, made.map(|(statement, _)| statement.range.clone()).unwrap_or_default(), format!(
                     "`extension {name}` is in schema {schema}, which is on no unit's search path: add it in tenure.toml with [tenants] search_path = [\"{schema}\"]"
-                ),
-                words: vec![name.clone()],
-                scope: None,
-                elsewhere: false,
-                evidence: Evidence::Effect,
-            });
+                )) });
         }
     }
 
@@ -183,31 +183,25 @@ impl Step {
         for seen in &self.statements {
             let tables = seen.trace.tables.iter().filter(|(_, usage)| usage.rewritten);
             observed.extend(tables.map(|((_, table), usage)| ObservedEffect {
-                rule: RuleId::RewritesTable,
-                level: Level::Warn,
-                range: seen.range.clone(),
-                message: format!(
-                    "`table {table}` is rewritten{}",
-                    usage.lock.map(|lock| format!(" under an {lock} lock")).unwrap_or_default()
-                ),
                 words: vec![table.clone()],
                 scope: Some(seen.scope),
-                elsewhere: false,
-                evidence: Evidence::Effect,
+                ..ObservedEffect::new(
+                    RuleId::RewritesTable,
+                    Level::Warn,
+                    seen.range.clone(),
+                    format!(
+                        "`table {table}` is rewritten{}",
+                        usage.lock.map(|lock| format!(" under an {lock} lock")).unwrap_or_default()
+                    ),
+                )
             }));
         }
     }
 
     fn new_tenant_differs(&self, observed: &mut Vec<ObservedEffect>) {
         observed.extend(self.new_tenant.iter().map(|what| ObservedEffect {
-            rule: RuleId::NewTenantDiffers,
-            level: Level::Deny,
-            range: Range::default(),
-            message: what.clone(),
-            words: Vec::new(),
             scope: Some(Scope::Tenant),
-            elsewhere: false,
-            evidence: Evidence::Effect,
+            ..ObservedEffect::new(RuleId::NewTenantDiffers, Level::Deny, Range::default(), what.clone())
         }));
     }
 
@@ -215,28 +209,21 @@ impl Step {
         for seen in &self.statements {
             let Some(why) = &seen.unrepeatable else { continue };
             observed.push(ObservedEffect {
-                rule: RuleId::NotRepeatable,
-                level: Level::Warn,
-                range: seen.range.clone(),
-                message: format!("a second run {why}"),
-                words: Vec::new(),
                 scope: Some(seen.scope),
-                elsewhere: false,
-                evidence: Evidence::Effect,
+                ..ObservedEffect::new(
+                    RuleId::NotRepeatable,
+                    Level::Warn,
+                    seen.range.clone(),
+                    format!("a second run {why}"),
+                )
             });
         }
     }
 
     fn not_observed(&self, observed: &mut Vec<ObservedEffect>) {
         observed.extend(self.not_observed.iter().map(|(range, name, why)| ObservedEffect {
-            rule: RuleId::NotObserved,
-            level: Level::Deny,
-            range: range.clone(),
-            message: why.clone(),
             words: names(name),
-            scope: None,
-            elsewhere: false,
-            evidence: Evidence::Effect,
+            ..ObservedEffect::new(RuleId::NotObserved, Level::Deny, range.clone(), why.clone())
         }));
     }
 
@@ -259,16 +246,10 @@ impl Step {
             });
             let named = migration.statements.iter().find(|(it, _)| Some(&it.range) == statement.as_ref());
             observed.push(ObservedEffect {
-                rule,
-                level,
-                range: statement.unwrap_or_default(),
-                message: failure.message.clone(),
                 words: named
                     .map(|(statement, _)| names(&statement.main_name(&migration.script)))
                     .unwrap_or_default(),
-                scope: None,
-                elsewhere: false,
-                evidence: Evidence::Effect,
+                ..ObservedEffect::new(rule, level, statement.unwrap_or_default(), failure.message.clone())
             });
         }
     }
@@ -281,19 +262,14 @@ impl Step {
             };
             let words = what.query.name.as_deref().map(names).unwrap_or_default();
             observed.push(ObservedEffect {
-                rule,
-                level,
-                range: statement.clone().unwrap_or_default(),
-                message: format!(
-                    "the query {} {}: {}",
-                    what.query.title(),
-                    what.what,
-                    shown(&what.query.text)
-                ),
                 words,
-                scope: None,
-                elsewhere: false,
                 evidence: Evidence::Queries,
+                ..ObservedEffect::new(
+                    rule,
+                    level,
+                    statement.clone().unwrap_or_default(),
+                    format!("the query {} {}: {}", what.query.title(), what.what, shown(&what.query.text)),
+                )
             });
         }
     }
@@ -309,15 +285,27 @@ fn shown(text: &str) -> String {
     line.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
-/// Whether the effect happened in another schema than the statement's text shows.
-fn is_elsewhere<T>(migration: &Migration, caused: &Attributed<T>) -> bool {
-    let scope = caused.statement.as_ref().and_then(|range| scope_at(migration, range));
-    let expected = match scope {
-        Some(Scope::Platform) => SchemaOwner::Platform,
-        Some(Scope::Tenant) => SchemaOwner::Tenant,
-        None => return true,
+/// The effect with its statement and schema. In another schema than the statement's, the names include that of the schema,
+/// after the object's.
+fn located<T>(
+    migration: &Migration,
+    caused: &Attributed<T>,
+    (rule, level): (RuleId, Level),
+    message: String,
+    mut words: Vec<String>,
+) -> ObservedEffect {
+    let range = caused.statement.clone().unwrap_or_default();
+    let scope = scope_at(migration, &range);
+    let is_own = match scope {
+        Some(Scope::Platform) => caused.schema == SchemaOwner::Platform,
+        Some(Scope::Tenant) => caused.schema == SchemaOwner::Tenant,
+        None => false,
     };
-    caused.schema != expected
+    if !is_own {
+        words.insert(1, caused.schema_name.clone());
+    }
+    let elsewhere = scope.is_none() || caused.schema == SchemaOwner::OtherTenant;
+    ObservedEffect { words, elsewhere, ..ObservedEffect::new(rule, level, range, message) }
 }
 
 fn scope_at(migration: &Migration, range: &Range<usize>) -> Option<Scope> {

@@ -44,7 +44,12 @@ impl ShadowRun<'_> {
         step.unchecked = before.unchecked(queries.release);
         for broken in compare(queries.release, &before, &after) {
             let statement = causing_statement(&step.statements, &broken).map(|seen| seen.range.clone());
-            step.broken.push(Attributed { what: broken, schema: SchemaOwner::Tenant, statement });
+            step.broken.push(Attributed {
+                what: broken,
+                schema: SchemaOwner::Tenant,
+                schema_name: String::new(),
+                statement,
+            });
         }
         queries.last = Some(after);
         Ok(())

@@ -10,7 +10,7 @@ use crate::postgres::batch::SqlBatch;
 use crate::postgres::catalog::Transaction;
 use crate::project;
 use crate::sql::{Scope, Statement};
-use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects, RuleId};
+use crate::verify::{Level, ObservedEffect, ObservedEffects, RuleId};
 
 /// The differences that remain after a step and its down migration.
 #[derive(Debug, Clone)]
@@ -24,15 +24,8 @@ pub struct Reversed {
 impl Reversed {
     /// The findings for the file.
     pub fn observed_effects(&self) -> ObservedEffects {
-        let observed = self.differences.iter().map(|(range, what)| ObservedEffect {
-            rule: RuleId::ReverseDiffers,
-            level: Level::Deny,
-            range: range.clone(),
-            message: what.clone(),
-            words: Vec::new(),
-            scope: None,
-            elsewhere: false,
-            evidence: Evidence::Effect,
+        let observed = self.differences.iter().map(|(range, what)| {
+            ObservedEffect::new(RuleId::ReverseDiffers, Level::Deny, range.clone(), what.clone())
         });
         ObservedEffects { observed: observed.collect(), ..ObservedEffects::default() }
     }

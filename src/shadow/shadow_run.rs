@@ -141,7 +141,7 @@ async fn run_steps(
         let has_failed = step.failure.is_some();
         if !has_failed {
             snapshot = before.refreshed(shadow.connection, Transaction::Own).await?;
-            shadow.attribute_changes(&mut step, &before, &snapshot);
+            shadow.attribute_changes(&project.chain.migrations()[index], &mut step, &before, &snapshot);
             step.unreachable = shadow.unreachable(&project.chain.migrations()[index], &before, &snapshot);
             if let Some(queries) = &mut queries {
                 shadow.observe_after(queries, &mut step).await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::attributed::Attributed;
+use super::attributed::{Attributed, JudgedChange};
 use super::beyond::OutsideEffect;
 use super::data::DataChange;
 use super::reverse::Reversed;
@@ -22,7 +22,7 @@ pub struct Step {
     /// Its statements, up to the first that failed.
     pub statements: Vec<ObservedStatement>,
     /// Its changes, each with the statement that made it.
-    pub changes: Vec<Attributed<Change>>,
+    pub changes: Vec<Attributed<JudgedChange>>,
     /// Its losses of data.
     pub lost: Vec<Attributed<DataChange>>,
     /// The queries of the running release that it broke.

@@ -18,6 +18,7 @@ mod plpgsql;
 mod qualify;
 mod query;
 mod query_statistics;
+mod renamed;
 mod repeatable;
 mod scope;
 mod scoped_names;
@@ -48,6 +49,7 @@ pub use placeholder::{ORG_SCHEMA, Rendered, Substitution, is_org_schema, names_o
 pub use qualify::Lookup;
 pub use query::{Destination, Parameter};
 pub use query_statistics::cast_typed_parameters;
+pub use renamed::Renamed;
 pub use scope::{Scope, ScopeClue};
 pub use scoped_names::ScopedNames;
 pub use script::{Comment, IndexAction, Script, Statement};

@@ -69,6 +69,8 @@ impl Findings for Checked {
                 .collect::<Vec<_>>()
                 .join("\n  "),
             help: rule.remediation.to_owned(),
+            observed: Vec::new(),
+            allow_line: None,
             allowed: None,
         });
         self.findings.iter().cloned().chain(failed).collect()

@@ -42,6 +42,22 @@ impl Allow {
     }
 }
 
+/// Stands for the reason in the line that a finding proposes.
+const REASON: &str = "<reason>";
+
+/// The line that accepts a finding of `rule` on this object, apart from the reason.
+pub(super) fn proposed(rule: RuleId, object: &[String]) -> String {
+    let quoted = |part: &String| {
+        let is_plain = normalized(part) == *part
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$')
+            && !part.eq_ignore_ascii_case("because");
+        if is_plain { part.clone() } else { format!("\"{}\"", part.replace('"', "\"\"")) }
+    };
+    let object = object.iter().map(quoted).collect::<Vec<_>>().join(".");
+    let words = [rule.as_str(), &object, "because", REASON];
+    format!("-- Allow: {}", words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
+}
+
 /// Which of the objects `found` are accepted as findings of `rule` by the lines of `scripts`. As in a verified file, a line
 /// accepts one finding; lines that name an object apply first.
 pub fn accepted<'s>(
@@ -100,7 +116,7 @@ fn parse(text: &str, range: Range<usize>) -> Result<Allow, String> {
     for word in words.by_ref() {
         if word.eq_ignore_ascii_case("because") {
             let because = words.collect::<Vec<_>>().join(" ");
-            if because.is_empty() {
+            if because.is_empty() || because == REASON {
                 break;
             }
             return Ok(Allow { rule: rule.id, object: parts(&object.join(" ")), because, range });
@@ -142,6 +158,26 @@ mod tests {
     }
 
     #[test]
+    fn the_proposed_line_is_read_as_it_is_meant() {
+        for object in [
+            vec!["users", "email"],
+            vec!["Order Lines", "Unit.Price"],
+            vec!["because"],
+            vec!["a \"b"],
+            vec![],
+        ] {
+            let object: Vec<String> = object.into_iter().map(str::to_owned).collect();
+            let line = proposed(RuleId::DropColumn, &object).replace(REASON, "x");
+            let (rule, read, _) = parsed(line.strip_prefix("-- Allow: ").unwrap()).unwrap();
+            assert_eq!((rule, read), ("drop-column", object), "{line}");
+        }
+        assert_eq!(
+            proposed(RuleId::DropTable, &["users".to_owned()]),
+            "-- Allow: drop-table users because <reason>"
+        );
+    }
+
+    #[test]
     fn a_line_accepts_one_finding_and_named_objects_come_first() {
         let script = |lines: &[&str]| {
             let lines: Vec<_> = lines.iter().map(|line| format!("-- Allow: {line} because x\n")).collect();
@@ -162,12 +198,13 @@ mod tests {
     #[test]
     fn a_line_without_reason_or_rule_is_wrong() {
         insta::assert_debug_snapshot!(
-            ["", "drop-colum because x", "drop-table users", "drop-table because", "unverifiable because x"]
+            ["", "drop-colum because x", "drop-table users", "drop-table because", "drop-table because <reason>", "unverifiable because x"]
                 .map(|line| parsed(line).unwrap_err()),
             @r#"
             [
                 "this line names no rule",
                 "there is no rule \"drop-colum\"; did you mean drop-column?",
+                "this line gives no reason after `because`",
                 "this line gives no reason after `because`",
                 "this line gives no reason after `because`",
                 "a finding of unverifiable cannot be accepted",

@@ -61,6 +61,10 @@ pub struct Finding {
     pub message: String,
     /// The remedy.
     pub help: String,
+    /// The effects on a shadow that confirm it, if it was found in the text.
+    pub observed: Vec<String>,
+    /// The `-- Allow:` line that accepts it, if it denies a file and can be accepted.
+    pub allow_line: Option<String>,
     /// The reason in the `-- Allow:` line that accepts it.
     pub allowed: Option<String>,
 }
@@ -105,6 +109,12 @@ impl Finding {
     /// Whether it sets the exit code to 1 and refuses a migration.
     pub fn denies(&self) -> bool {
         self.level == Level::Deny && self.allowed.is_none()
+    }
+
+    /// How to accept it, if that is possible.
+    pub fn acceptance(&self) -> Option<String> {
+        let line = self.allow_line.as_ref().filter(|_| self.denies())?;
+        Some(format!("to accept it, add `{line}`; `tenure explain {}` says more", self.rule))
     }
 
     /// The position, if it is about a file.
@@ -152,6 +162,10 @@ struct Shown<'a> {
     evidence: Evidence,
     message: &'a str,
     help: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    observed: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow_line: Option<&'a str>,
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     because: Option<&'a str>,
@@ -179,6 +193,8 @@ impl Serialize for Finding {
             evidence: self.evidence,
             message: &self.message,
             help: &self.help,
+            observed: &self.observed,
+            allow_line: self.allow_line.as_deref().filter(|_| self.denies()),
             allowed: self.allowed.is_some(),
             because: self.allowed.as_deref(),
         }
@@ -262,9 +278,11 @@ mod tests {
             evidence: Evidence::Text,
             message: "m".to_owned(),
             help: "h".to_owned(),
+            observed: Vec::new(),
+            allow_line: Some("-- Allow: drop-column users.email because <reason>".to_owned()),
             allowed: None,
         };
-        insta::assert_snapshot!(serde_json::to_string(&finding).unwrap(), @r#"{"rule":"drop-column","level":"deny","file":"migrations/a.sql","line":2,"column":1,"end_line":2,"end_column":18,"scope":"tenant","evidence":"text","message":"m","help":"h","allowed":false}"#);
+        insta::assert_snapshot!(serde_json::to_string(&finding).unwrap(), @r#"{"rule":"drop-column","level":"deny","file":"migrations/a.sql","line":2,"column":1,"end_line":2,"end_column":18,"scope":"tenant","evidence":"text","message":"m","help":"h","allow_line":"-- Allow: drop-column users.email because <reason>","allowed":false}"#);
         finding.subject = FindingTarget::Text { place: Place::File("a.sql".to_owned()), scope: None };
         finding.allowed = Some("nobody reads it".to_owned());
         insta::assert_snapshot!(serde_json::to_string(&finding).unwrap(), @r#"{"rule":"drop-column","level":"deny","file":"a.sql","scope":null,"evidence":"text","message":"m","help":"h","allowed":true,"because":"nobody reads it"}"#);

@@ -15,7 +15,7 @@ use super::rules::opaque_code::shows_its_effects;
 use super::rules::replace::replaces_only_body;
 use super::rules::squawk::{lint, without_comments};
 use super::rules::verification::UNVERIFIABLE;
-use super::schema::{CodeReplay, CodeStep, Effect, Schema, StatementContext};
+use super::schema::{CodeReplay, CodeStep, Effect, Schema, StatementContext, column_ref};
 use super::{File, Kind, Level, Policy, RuleId, new_parts};
 use crate::sql::{Code, Name, Node, Scope, Script, Statement, normalized};
 
@@ -29,6 +29,8 @@ pub(super) struct RawFinding {
     pub(super) scope: Option<Scope>,
     /// The names that an Allow line may use.
     pub(super) words: Vec<String>,
+    /// The parts of the object's name that its Allow line uses; empty if there is no object.
+    pub(super) object: Vec<String>,
     /// Whether the statement is in the body of a DO block or a routine.
     pub(super) in_code: bool,
 }
@@ -36,7 +38,7 @@ pub(super) struct RawFinding {
 impl RawFinding {
     /// A finding that concerns no statement.
     pub(super) fn of_file(rule: &'static Rule, range: Range<usize>, message: String) -> Self {
-        Self { rule, range, message, scope: None, words: Vec::new(), in_code: false }
+        Self { rule, range, message, scope: None, words: Vec::new(), object: Vec::new(), in_code: false }
     }
 }
 
@@ -187,8 +189,17 @@ impl Place<'_> {
             let spans = spans.into_iter().flat_map(|span| split_by_object(rule, span, &context, shown));
             for (range, text) in spans {
                 let words = words(context.node, &range, &context);
+                let object = object(&range, &context, &words);
                 let message = format!("`{text}` {}", rule.why);
-                found.push(RawFinding { rule, range, message, scope: self.scope, words, in_code: false });
+                found.push(RawFinding {
+                    rule,
+                    range,
+                    message,
+                    scope: self.scope,
+                    words,
+                    object,
+                    in_code: false,
+                });
             }
         }
         found
@@ -252,8 +263,8 @@ impl Place<'_> {
         if !routine.is_shown && !is_known && rules.iter().any(|rule| rule.id == opaque.id) {
             let message = format!("`{}` {}", routine.name, opaque.why);
             let words = vec![routine.name.clone()];
-            let range = routine.use_at.clone();
-            found.push(RawFinding { rule: opaque, range, message, scope: self.scope, words, in_code: false });
+            let (range, object, scope) = (routine.use_at.clone(), words.clone(), self.scope);
+            found.push(RawFinding { rule: opaque, range, message, scope, words, object, in_code: false });
         }
         for raw in &mut found {
             raw.in_code = true;
@@ -316,20 +327,34 @@ fn split_by_object(rule: &Rule, span: Span, context: &RuleContext<'_>, shown: &s
         .collect()
 }
 
-/// The names in the span of a finding and, unless it concerns one of several objects, all names of the statement.
+/// The names by which an Allow line may refer to a finding: those in its clause of ALTER TABLE or ALTER TYPE, or of the one of
+/// several objects that it is about, else all words of the statement.
 fn words(node: Node<'_>, range: &Range<usize>, context: &RuleContext<'_>) -> Vec<String> {
-    let tokens = node.tokens();
-    let mut words: Vec<String> = tokens
-        .filter(|token| {
-            let at = token.range();
-            range.start <= at.start && at.end <= range.end && !token.kind.is_trivia()
-        })
-        .map(|token| normalized(token.text))
-        .collect();
-    let one_of_several = context.targets().any(|name| name.range == *range);
-    let named = context.statement.names.iter().filter(|_| !one_of_several);
+    let encloses = |whole: &Range<usize>| whole.start <= range.start && range.end <= whole.end;
+    let has_clauses = matches!(
+        node.kind(),
+        SyntaxKind::ALTER_TABLE | SyntaxKind::ALTER_FOREIGN_TABLE | SyntaxKind::ALTER_TYPE
+    );
+    let is_one_of_several = context.targets().any(|name| name.range == *range);
+    // The name of a column may be in the clause but not in the range of the finding.
+    let clause = node.children().map(Node::range).find(encloses).filter(|_| has_clauses);
+    let within = clause.unwrap_or_else(|| if is_one_of_several { range.clone() } else { node.range() });
+    let tokens = node.tokens().filter(|token| {
+        let at = token.range();
+        within.start <= at.start && at.end <= within.end
+    });
+    let mut words: Vec<String> = tokens.map(|token| normalized(token.text)).collect();
+    let named = context.statement.names.iter().filter(|_| !is_one_of_several);
     words.extend(named.flat_map(|name| [Some(name.name.clone()), name.schema.clone()]).flatten());
     words
+}
+
+/// The object of a finding, one of `words`, and its column if the clause names one.
+fn object(range: &Range<usize>, context: &RuleContext<'_>, words: &[String]) -> Vec<String> {
+    let named = context.targets().find(|name| name.range == *range);
+    let Some(name) = named.or_else(|| context.targets().next()) else { return Vec::new() };
+    let column = context.action_at(range).and_then(|action| column_ref(action));
+    [Some(name.name.clone()), column].into_iter().flatten().filter(|part| words.contains(part)).collect()
 }
 
 /// The beginning of a text, on one line.

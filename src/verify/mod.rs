@@ -30,13 +30,13 @@ use crate::sql::{Script, names_org_schema};
 pub use allow::{accepted, names};
 pub use effects::{StatementEffect, TableEffect};
 pub use finding::{Counts, Evidence, Finding, FindingTarget, Level, Object, Summary};
-pub use observed_effects::{ObservedEffect, ObservedEffects};
+pub use observed_effects::{ObservedEffect, ObservedEffects, ObservedPart};
 pub use policy::{Lowered, Policy, PolicyError};
 pub use rule::{EXAMPLES_ACT_ON, Impact, RULES, Rule, Tool, find};
 pub use rule_id::RuleId;
 pub use schema::{
-    CodeReplay, CodeStep, Effect, Schema, ScriptReplay, StatementContext, appends_columns,
-    is_builtin_function,
+    CodeReplay, CodeStep, Conversion as TypeConversion, Effect, Schema, ScriptReplay, StatementContext,
+    appends_columns, is_builtin_function,
 };
 
 /// A file to verify.
@@ -96,7 +96,7 @@ pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
         raws.into_iter().filter_map(|raw| policy.level(raw.rule).map(|level| (raw, level))).collect();
     let mut found: Vec<Found> = of_text.iter().map(|(raw, level)| Found::new(file, raw, *level)).collect();
     if let Some(observed_effects) = file.observed_effects {
-        found.extend(observed_effects.findings(file, policy, &of_text));
+        observed_effects.merge(file, policy, &mut found);
     }
     for allow in &allows {
         let accepted = found
@@ -105,7 +105,8 @@ pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
         match accepted {
             Some(found) => found.finding.allowed = Some(allow.because.clone()),
             // The line may accept a finding that only a shadow reports.
-            None if file.observed_effects.is_none() && is_opaque(&of_text) => {}
+            None if file.observed_effects.is_none()
+                && (is_opaque(&of_text) || rules::shadow::ROWS.iter().any(|row| row.id == allow.rule)) => {}
             None => errors.push(allow::unused(allow)),
         }
     }
@@ -162,6 +163,9 @@ fn finding(file: &File<'_>, raw: &judge::RawFinding, level: Level) -> Finding {
         evidence: Evidence::Text,
         message: raw.message.clone(),
         help: raw.rule.remediation.to_owned(),
+        observed: Vec::new(),
+        allow_line: (level == Level::Deny && raw.rule.can_be_accepted())
+            .then(|| allow::proposed(raw.rule.id, &raw.object)),
         allowed: None,
     }
 }

@@ -215,6 +215,117 @@ fn the_program_says_what_the_labels_say() {
     assert_generated("docs/corpus.md", &document(&cases, &said, &manuals));
 }
 
+/// Each denial ends with the line that accepts it: with these lines, nothing is denied, and each line is used.
+#[test]
+fn the_proposed_lines_accept_every_denial() {
+    let (cases, _) = corpus();
+    let mut rejected: Vec<Case> = cases.into_iter().filter(|case| case.label == Label::Reject).collect();
+    let denials = denials(&rejected);
+    for (case, lines) in rejected.iter_mut().zip(&denials) {
+        assert!(!lines.is_empty(), "{}: nothing to accept", case.place());
+        let lines: String =
+            lines.iter().map(|line| line.replace("<reason>", "it was tried") + "\n").collect();
+        case.sql = format!("{lines}{}", case.sql);
+    }
+    let wrong: Vec<_> = rejected
+        .iter()
+        .zip(verdicts(&rejected))
+        .filter(|(_, verdict)| *verdict != Verdict::Judged(Vec::new()))
+        .map(|(case, verdict)| format!("{}: {verdict:?}\n{}", case.place(), case.sql))
+        .collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), rejected.len(), wrong.join("\n"));
+}
+
+/// The proposed line of each denial of each case.
+fn denials(cases: &[Case]) -> Vec<Vec<String>> {
+    let project = Project::empty();
+    project.file("base.sql", base());
+    let mut lines = vec![Vec::new(); cases.len()];
+    for (index, case) in cases.iter().enumerate() {
+        project.file(&format!("{index}.sql"), &case.sql);
+    }
+    let all: Vec<usize> = (0..cases.len()).collect();
+    for chunk in all.chunks(AT_ONCE) {
+        let files: Vec<_> = chunk.iter().map(|index| format!("{index}.sql")).collect();
+        let (_, document) = project.json(&format!("verify {} --base base.sql", files.join(" ")));
+        for finding in document["findings"].as_array().unwrap_or_else(|| panic!("{document}")) {
+            if finding["level"] == "deny" && finding["allowed"] == false {
+                let line = finding["allow_line"].as_str().unwrap_or_else(|| panic!("{finding}")).to_owned();
+                lines[number(finding["file"].as_str().unwrap())].push(line);
+            }
+        }
+    }
+    lines
+}
+
+/// A case of which the shadow says more than the text, with the rule, and why that is right.
+const SHADOW_SAYS_MORE: &[(&str, &str, &str)] = &[];
+
+/// The shadow denies nothing that passes by the text, and reports each harm in the finding of the text. Compared are the
+/// statements whose text is readable and that the shadow's role may run. `TENURE_TEST_CORPUS=all` compares all of them, else
+/// every sixth.
+#[test]
+fn the_shadow_agrees_with_the_text() {
+    const LEFT_OUT: &[&str] = &["not-observed", "execution-fails", "opaque-code"];
+    let (cases, _) = corpus();
+    let every = if std::env::var("TENURE_TEST_CORPUS").is_ok_and(|wanted| wanted == "all") { 1 } else { 6 };
+    let chosen: Vec<&Case> = cases.iter().step_by(every).collect();
+    // The shadow's role may not use other servers or own objects for others, and roles are the server's.
+    let not_on_shadow = Regex::new(
+        "FOREIGN DATA WRAPPER|CREATE SERVER|USER MAPPING|FOREIGN TABLE|CREATE ROLE|GRANT corpus_reader|OWNER TO corpus",
+    )
+    .unwrap();
+    let base: Vec<_> =
+        base().lines().filter(|line| !not_on_shadow.is_match(line)).map(str::to_owned).collect();
+    let base = base.join("\n").replace("corpus_", "shadowed_");
+    let admin = Database::fresh();
+    admin.run("CREATE ROLE shadowed_app LOGIN; CREATE ROLE shadowed_reader; CREATE ROLE shadowed_admin; GRANT shadowed_reader TO shadowed_app");
+    let compare = |case: &Case, shadow: &Database| -> Option<Vec<String>> {
+        let project = Project::empty();
+        project.file("tenure.toml", "[platform]\nschema = \"public\"\n");
+        let head = "-- Description: one case\n-- Scope: platform\n";
+        project.file("migrations/v0.0.0_to_v0.0.1_base.sql", format!("{head}{base}"));
+        let sql = case.sql.replace("corpus_", "shadowed_");
+        project.file("migrations/v0.0.1_to_v0.0.2_case.sql", format!("{head}{sql}"));
+        let (_, document) =
+            project.json(&format!("verify migrations/v0.0.1_to_v0.0.2_case.sql --shadow-url {}", shadow.url));
+        let findings = document["findings"].as_array()?;
+        let denied: Vec<_> =
+            findings.iter().filter(|it| it["level"] == "deny" && it["allowed"] == false).collect();
+        if document.get("error").is_some()
+            || findings.iter().any(|it| LEFT_OUT.iter().any(|rule| it["rule"] == *rule))
+        {
+            return None;
+        }
+        let only_shadow = denied.iter().filter(|it| it["evidence"] == "effect");
+        let is_known = |it: &serde_json::Value| {
+            SHADOW_SAYS_MORE.iter().any(|(place, rule, _)| case.place() == *place && it["rule"] == *rule)
+        };
+        Some(
+            only_shadow
+                .filter(|it| !is_known(it))
+                .map(|it| format!("{}: {}: {}\n{}", case.place(), it["rule"], it["message"], case.sql))
+                .collect(),
+        )
+    };
+    let results = std::thread::scope(|scope| {
+        let half = |from: usize| {
+            let (chosen, compare) = (&chosen, &compare);
+            scope.spawn(move || {
+                let shadow = Database::fresh();
+                let mine = chosen.iter().skip(from).step_by(2);
+                mine.filter_map(|case| compare(case, &shadow)).collect::<Vec<_>>()
+            })
+        };
+        let threads = [half(0), half(1)];
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    admin.run("DROP ROLE shadowed_app, shadowed_reader, shadowed_admin");
+    let wrong: Vec<_> = results.iter().flatten().cloned().collect();
+    assert!(results.len() * 10 > chosen.len() * 6, "{} of {} were compared", results.len(), chosen.len());
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), results.len(), wrong.join("\n"));
+}
+
 /// The page that shows the result.
 fn document(cases: &[Case], said: &[Verdict], manuals: &BTreeMap<String, String>) -> String {
     let mut text = String::from(

@@ -142,7 +142,11 @@ fn evidence(project: &Project, case: &Case) -> Result<&'static str, String> {
     let finds = |document: &Value, lines: &[RangeInclusive<u64>], evidence: &str| {
         let at =
             |finding: &Value| lines[statement - 1].contains(&finding["line"].as_u64().unwrap_or_default());
-        denials(document).into_iter().any(|finding| finding["evidence"] == evidence && at(finding))
+        // A finding from the text may be confirmed by the effect.
+        let has = |finding: &Value| {
+            finding["evidence"] == evidence || (evidence == "effect" && finding.get("observed").is_some())
+        };
+        denials(document).into_iter().any(|finding| has(finding) && at(finding))
     };
     let (_, document, lines) = verdict(project, case, &[]);
     for evidence in ["effect", "text"] {

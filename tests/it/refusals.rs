@@ -54,6 +54,7 @@ fn the_seeds_bad_example_is_refused_with_the_line_under_it() {
       |                   ^^^^^^^^^^^^^^^^^ on platform
       |
       = help: stop using it in one release, and drop it in a later migration when that release no longer runs
+      = help: to accept it, add `-- Allow: drop-column users.email because <reason>`; `tenure explain drop-column` says more
 
     6 files, 12 statements: 1 denied
     refused: nothing was written

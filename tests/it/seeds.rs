@@ -158,6 +158,7 @@ fn the_good_example_passes_and_the_bad_one_is_refused() {
       |                   ^^^^^^^^^^^^^^^^^ on platform
       |
       = help: stop using it in one release, and drop it in a later migration when that release no longer runs
+      = help: to accept it, add `-- Allow: drop-column users.email because <reason>`; `tenure explain drop-column` says more
 
     1 file, 1 statement: 1 denied
     refused: nothing was written

@@ -238,6 +238,7 @@ fn nothing_that_a_file_holds_breaks_out_of_an_annotation_or_a_cell() {
       |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ on platform
       |
       = help: stop using it in one release, and drop it in a later migration when that release no longer runs
+      = help: to accept it, add `-- Allow: drop-column things."a|b`c</code>@x,y:z%0A[l](http://***" because <reason>`; `tenure explain drop-column` says more
     ```
 
     ```text
@@ -394,4 +395,57 @@ fn every_rule_and_every_code_is_explained_and_no_other_name() {
     error[usage]: no rule or error code is named "xyzzy"
      = help: `tenure verify --rules` lists the rules
     "#);
+}
+
+/// A file outside of the project with a `Scope` line means the objects of the base, in whichever schema they are.
+#[test]
+fn a_scope_line_does_not_hide_the_base() {
+    const HARMFUL: &[(&str, &str)] = &[
+        ("CREATE TABLE IF NOT EXISTS items (id int); DELETE FROM items; DROP TABLE items;", "drop-table"),
+        ("CREATE TABLE IF NOT EXISTS items (id int); TRUNCATE items;", "truncate"),
+        (
+            "CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'DELETE FROM items; SELECT 2';",
+            "replace-object",
+        ),
+        ("CREATE OR REPLACE VIEW v AS SELECT id + 1 AS id FROM items;", "replace-object"),
+        ("CREATE OR REPLACE PROCEDURE p(a int) LANGUAGE sql AS 'DROP TABLE items';", "replace-object"),
+        (
+            "CREATE FUNCTION f(a int, b int DEFAULT 1) RETURNS int LANGUAGE sql AS 'SELECT 1';",
+            "ambiguous-overload",
+        ),
+        ("DROP INDEX IF EXISTS items_note;", "drop-unique"),
+    ];
+    let harmless = "CREATE OR REPLACE FUNCTION brand_new() RETURNS int LANGUAGE sql AS 'SELECT 1'; \
+                    CREATE TABLE IF NOT EXISTS fresh (a int); DELETE FROM fresh; DROP TABLE fresh;";
+    let project = Project::empty();
+    for (base, of_base) in [
+        ("base.sql", ""),
+        ("tenant.sql", "-- Scope: tenant\n"),
+        ("app.sql", "CREATE SCHEMA app; SET search_path = app;\n"),
+    ] {
+        project.file(
+            base,
+            format!(
+                "{of_base}CREATE TABLE items (id int PRIMARY KEY, note text);\n\
+             CREATE UNIQUE INDEX items_note ON items (note);\n\
+             CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 1';\n\
+             CREATE VIEW v AS SELECT id FROM items;\n\
+             CREATE PROCEDURE p(a int) LANGUAGE sql AS 'DELETE FROM items';\n"
+            ),
+        );
+        for scope in ["", "-- Scope: tenant\n", "-- Scope: platform\n"] {
+            for (sql, rule) in HARMFUL {
+                project.file("one.sql", format!("{scope}{sql}"));
+                let (code, document) = project.json(&format!("verify one.sql --base {base}"));
+                let findings = document["findings"].as_array().unwrap();
+                assert!(
+                    code == 1 && findings.iter().any(|it| it["rule"] == *rule),
+                    "{base} {scope}{sql}: {document}"
+                );
+            }
+            project.file("one.sql", format!("{scope}{harmless}"));
+            let (code, document) = project.json(&format!("verify one.sql --base {base}"));
+            assert_eq!(code, 0, "{base} {scope}: {document}");
+        }
+    }
 }

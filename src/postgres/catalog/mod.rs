@@ -11,7 +11,7 @@ mod show;
 mod snapshots;
 
 pub use difference::{Change, What};
-pub use judge::{Conversion, Effect, Hazard};
+pub use judge::{Difference, Effect, Hazard};
 pub use model::{Kind, Object, ObjectKey, PartKey, PartKind, Properties, Property, SchemaSnapshot};
 pub use read::{
     Fingerprint, Fingerprints, PAGE, Transaction, fingerprints, fingerprints_as, query_with_retry,

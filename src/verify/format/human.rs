@@ -40,7 +40,9 @@ pub fn findings(
 /// A finding, with the number of other schemas that have it.
 pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> Text {
     let accepted = finding.allowed.as_ref().map(|because| format!("allowed because {because}"));
-    let notes: Vec<String> = more(others).into_iter().chain(accepted.clone()).collect();
+    let observed = finding.observed.iter().map(|effect| format!("on the shadow: {effect}"));
+    let notes = more(others).into_iter().chain(observed).chain(accepted.clone());
+    let notes: Vec<String> = notes.map(|note| escape(&note)).collect();
     let (place, label) = match &finding.subject {
         FindingTarget::Text { place, scope } => {
             (place.clone(), scope.map(|scope| format!("on {scope}")).unwrap_or_default())
@@ -48,7 +50,12 @@ pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> Text {
         FindingTarget::Object(object) => (Place::File(object.title()), String::new()),
     };
     // A name in the database may contain a line break; a finding has none.
-    let [message, help] = [&finding.message, &finding.help].map(|text| escape(text));
+    let message = escape(&finding.message);
+    let helps: Vec<String> = [Some(finding.help.clone()), finding.acceptance()]
+        .into_iter()
+        .flatten()
+        .map(|text| escape(&text))
+        .collect();
     Diagnostic {
         severity: match (finding.level, &accepted) {
             (_, Some(_)) => Severity::Note,
@@ -61,7 +68,7 @@ pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> Text {
         label: &label,
         notes: &notes.iter().map(String::as_str).collect::<Vec<_>>(),
         // An accepted finding needs no help.
-        help: accepted.is_none().then_some(help.as_str()),
+        helps: &if accepted.is_none() { helps.iter().map(String::as_str).collect() } else { Vec::new() },
     }
     .render(paint)
 }
@@ -99,6 +106,7 @@ mod tests {
           |     ^^^^^^^^^^^^^^^^^ on tenant
           |
           = help: stop using it in one release, and drop it in a later migration when that release no longer runs
+          = help: to accept it, add `-- Allow: drop-column users.email because <reason>`; `tenure explain drop-column` says more
 
         warning[index-locks-writes]: `CREATE INDEX i ON users (name)` blocks writes to the table until the index is built
          --> migrations/v1.0.0_to_v1.0.1_a.sql:4:1

@@ -146,6 +146,8 @@ mod tests {
             evidence: Evidence::Catalog,
             message: format!("in {schema}, {object}: removed"),
             help: "put it back".to_owned(),
+            observed: Vec::new(),
+            allow_line: None,
             allowed: None,
         }
     }

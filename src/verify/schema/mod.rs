@@ -39,7 +39,8 @@ pub(super) use schema_ref::SchemaRef;
 pub use script_replay::{CodeReplay, CodeStep, Effect, ScriptReplay, StatementContext};
 pub(super) use signature::{may_match, signature};
 pub(super) use table::{Column, Constraint, ConstraintKind, Found, Index, OmittedValue, Table};
-pub(super) use types::{Conversion, SqlType};
+pub use types::Conversion;
+pub(super) use types::SqlType;
 
 use squawk_syntax::SyntaxKind;
 
@@ -58,6 +59,8 @@ pub struct Schema {
     touched: HashSet<Key>,
     knowledge: Knowledge,
     path: Path,
+    /// Whether an unqualified name may refer to an object of that name in any schema, also in a file with a scope.
+    ignores_scope: bool,
 }
 
 type Key = (SchemaRef, String);
@@ -140,7 +143,14 @@ impl Schema {
             touched: HashSet::new(),
             knowledge,
             path: Path::Usual,
+            ignores_scope: false,
         }
+    }
+
+    /// An empty database to which the files of `--base` are applied. Nothing says in which schema of a unit their unqualified
+    /// objects are.
+    pub fn of_base(platform: &str) -> Self {
+        Self { ignores_scope: true, ..Self::empty(platform) }
     }
 
     /// Sets the schemas on a unit's search path after its own.

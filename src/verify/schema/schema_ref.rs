@@ -84,7 +84,7 @@ impl Schema {
         name: &Name,
         scope: Option<Scope>,
     ) -> Found<&'a T> {
-        if scope.is_none() {
+        if scope.is_none() || self.ignores_scope {
             return self.find(held, name, scope);
         }
         let Some(home) = self.creation_schema(name, scope) else { return Found::Unknown };
@@ -114,7 +114,7 @@ impl Schema {
             }
         }
         // Outside of a project, an unqualified name or the placeholder may refer to an object of that name in any schema.
-        if scope.is_none() && (is_bare || name.in_tenant_schema()) {
+        if (scope.is_none() || self.ignores_scope) && (is_bare || name.in_tenant_schema()) {
             let mut others =
                 called.iter().map(|(home, _)| home).filter(|home| **home != SchemaRef::Temporary);
             return match (others.next(), others.next()) {

@@ -3,7 +3,8 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Node, normalized};
+use crate::error::Source;
+use crate::sql::{Node, Script, normalized};
 
 /// A type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub(in crate::verify) struct SqlType {
 
 /// The effect of `ALTER COLUMN … TYPE` on the running release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::verify) enum Conversion {
+pub enum Conversion {
     /// Nothing changes.
     Same,
     /// Only the catalog changes: every old value fits and reads as before.
@@ -27,6 +28,21 @@ pub(in crate::verify) enum Conversion {
     Rewrites,
     /// A value that the running release writes does not fit, or one that it reads changes.
     Impact,
+}
+
+impl Conversion {
+    /// The effect of changing a column of the type `from` into `to`, both as the server prints them.
+    pub fn between(from: &str, to: &str) -> Self {
+        let text = format!("ALTER TABLE a ADD b {from}, ADD c {to}");
+        let Ok(script) = Script::parse(Source::new("types", text)) else { return Self::Impact };
+        let Some(statement) = script.statements.first() else { return Self::Impact };
+        let columns =
+            statement.node(&script).descendants().filter(|node| node.kind() == SyntaxKind::ADD_COLUMN);
+        match columns.map(SqlType::of).collect::<Vec<_>>().as_slice() {
+            [Some(from), Some(to)] => from.conversion(to),
+            _ => Self::Impact,
+        }
+    }
 }
 
 impl SqlType {
@@ -198,6 +214,19 @@ mod tests {
         }
         assert_ne!(of("\"char\""), of("char"));
         assert_ne!(of("timestamp"), of("timestamp with time zone"));
+    }
+
+    #[test]
+    fn types_are_compared_as_the_server_prints_them() {
+        use Conversion::{Impact, Rewrites, Widens};
+        for (from, to, expected) in [
+            ("character varying(50)[]", "text[]", Rewrites),
+            ("timestamp(3) with time zone", "timestamp with time zone", Widens),
+            ("numeric(2,-3)", "numeric(5,0)", Impact),
+            ("{org_schema}.mood", "text", Impact),
+        ] {
+            assert_eq!(Conversion::between(from, to), expected, "{from} -> {to}");
+        }
     }
 
     #[test]

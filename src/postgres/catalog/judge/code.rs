@@ -47,7 +47,8 @@ fn changed(kind: Kind, property: Property, from: Option<&str>, to: Option<&str>)
         Kind::Enum => labels(from, to),
         Kind::Domain => domain(property, from, to),
         Kind::Sequence => match property {
-            Property::OwnedBy => Effect::default(),
+            // A session that draws more numbers at once only leaves larger gaps.
+            Property::OwnedBy | Property::Cache => Effect::default(),
             _ => Effect::writers(warn(
                 RuleId::ChangeSequence,
                 "changes the numbers that the running release draws",
@@ -97,7 +98,7 @@ fn labels(from: Option<&str>, to: Option<&str>) -> Effect {
 fn domain(property: Property, from: Option<&str>, to: Option<&str>) -> Effect {
     match (property, from, to) {
         (Property::NotNull, None, _) => Effect::writers(deny(RuleId::ChangeDomain, "refuses NULL")),
-        (Property::NotNull, _, _) => Effect::readers(warn(RuleId::ChangeDomain, "lets NULL in")),
+        (Property::NotNull, _, _) => Effect::readers(warn(RuleId::DropNotNull, "lets NULL in")),
         (Property::Default, _, _) => Effect::writers(warn(
             RuleId::ChangeDomain,
             "makes an INSERT that leaves a column out write another value",

@@ -5,12 +5,11 @@ mod access;
 mod code;
 mod column;
 mod constraint;
-mod conversion;
+mod key;
 mod table;
 
-pub use self::conversion::Conversion;
 use super::difference::{Change, What};
-use super::model::{Kind, PartKind, Property};
+use super::model::{Kind, Object, PartKind, Property, SchemaSnapshot};
 use crate::verify::{Level, RuleId};
 
 /// The effect of a change on the running release.
@@ -47,9 +46,32 @@ fn warn(rule: RuleId, why: &'static str) -> Option<Hazard> {
     Some(Hazard { level: Level::Warn, rule, why })
 }
 
+/// Two snapshots of a schema and their differences.
+#[derive(Debug, Clone, Copy)]
+pub struct Difference<'a> {
+    /// The schema before.
+    pub before: &'a SchemaSnapshot,
+    /// The schema after.
+    pub after: &'a SchemaSnapshot,
+    /// All changes between them.
+    pub changes: &'a [Change],
+}
+
+impl<'a> Difference<'a> {
+    /// The changed object as it was before.
+    fn object_before(&self, change: &Change) -> Option<&'a Object> {
+        self.before.objects.get(&change.object)
+    }
+
+    /// The changed object as it is after the change.
+    fn object_after(&self, change: &Change) -> Option<&'a Object> {
+        self.after.objects.get(&change.object)
+    }
+}
+
 impl Effect {
     /// Judges `change`, one of the simultaneous changes `all`.
-    pub fn of(change: &Change, all: &[Change]) -> Self {
+    pub fn of(change: &Change, all: &Difference<'_>) -> Self {
         if let What::Changed { property, from, to, .. } = &change.what {
             match property {
                 Property::Comment => return Self::default(),
@@ -60,7 +82,7 @@ impl Effect {
             }
         }
         match change.part.as_ref().map(|part| part.kind) {
-            Some(PartKind::Column) => column::judge(change),
+            Some(PartKind::Column) => column::judge(change, all),
             Some(PartKind::Constraint) => constraint::judge(change, all),
             Some(PartKind::Index) => constraint::judge_index(change, all),
             Some(PartKind::Trigger) => table::trigger(change),

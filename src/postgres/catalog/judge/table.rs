@@ -1,8 +1,10 @@
 //! Tables and views, and objects that act on their rows implicitly: triggers, rules, policies.
 
+use std::collections::BTreeSet;
+
 use super::{Effect, deny, warn};
 use crate::postgres::catalog::difference::{Change, What};
-use crate::postgres::catalog::model::{Kind, Property};
+use crate::postgres::catalog::model::{Kind, Property, members};
 use crate::verify::{RuleId, appends_columns};
 
 pub(super) fn judge(change: &Change) -> Effect {
@@ -40,7 +42,7 @@ fn changed(kind: Kind, property: Property, from: Option<&str>, to: Option<&str>)
             Effect::readers(deny(RuleId::ReplaceObject, "makes every read fail until it is filled"))
         }
         Property::Persistence if to.is_some() => Effect::default()
-            .with_data(deny(RuleId::ChangeReplication, "makes the rows vanish when the server crashes")),
+            .with_data(deny(RuleId::SetUnlogged, "makes the rows vanish when the server crashes")),
         Property::RowSecurity if to.is_some() => {
             Effect::both(deny(RuleId::RowSecurity, "hides rows, or refuses them, by other rules than before"))
         }
@@ -54,23 +56,35 @@ fn changed(kind: Kind, property: Property, from: Option<&str>, to: Option<&str>)
         Property::Inherits => Effect::readers(warn(RuleId::DetachPartition, "adds rows to the table above")),
         Property::ReplicaIdentity => match to {
             Some("nothing") => Effect::writers(deny(
-                RuleId::ChangeReplication,
+                RuleId::PublishWithoutKey,
                 "refuses UPDATE and DELETE where the table is published",
             )),
             _ => Effect::default(),
         },
-        Property::Options => Effect::both(warn(RuleId::ReplaceObject, "changes how it is read or kept"))
-            .filter_unless(kind == Kind::Table),
+        Property::Options if keeps_meaning(from, to) => Effect::default(),
+        Property::Options => Effect::both(deny(
+            RuleId::ChangeView,
+            "changes whose privileges it uses, or what can be written through it",
+        )),
         Property::Server | Property::OfType => Effect::both(warn(RuleId::ReplaceObject, REPLACED)),
         _ => Effect::default(),
     }
 }
 
-impl Effect {
-    /// The effect, or none if `is_harmless`: a table's options only affect vacuum.
-    fn filter_unless(self, is_harmless: bool) -> Self {
-        if is_harmless { Self::default() } else { self }
-    }
+/// Whether the changed options only concern storage, vacuum and the planner (manual, CREATE TABLE, "Storage Parameters", and
+/// CREATE VIEW).
+fn keeps_meaning(from: Option<&str>, to: Option<&str>) -> bool {
+    let of = |text: Option<&str>| -> BTreeSet<String> {
+        text.map(members).unwrap_or_default().into_iter().map(str::to_owned).collect()
+    };
+    let (from, to) = (of(from), of(to));
+    let is_named = |option: &str, names: &[&str]| names.contains(&option.split('=').next().unwrap_or(option));
+    from.symmetric_difference(&to).all(|option| {
+        // A dropped check lets more rows in, as a dropped constraint does.
+        !is_named(option, &["security_invoker", "check_option"])
+            || (is_named(option, &["check_option"])
+                && !to.iter().any(|kept| is_named(kept, &["check_option"])))
+    })
 }
 
 pub(super) fn schema(change: &Change) -> Effect {

@@ -34,7 +34,7 @@ fn verdict(before: &SchemaSnapshot, after: &SchemaSnapshot) -> String {
     assert!(!changes.is_empty(), "nothing changed");
     let mut said = Vec::new();
     for change in &changes {
-        let effect = Effect::of(change, &changes);
+        let effect = Effect::of(change, &Difference { before, after, changes: &changes });
         for harm in effect.harms() {
             assert_eq!(harm.rule.rule().tool(), Tool::Verify, "{}", harm.rule);
             assert!(!harm.why.ends_with('.'), "{}", harm.why);
@@ -83,7 +83,7 @@ fn columns() {
     column(Some(&[TEXT]), Some(&[TEXT, DEFAULT]), "-");
     column(Some(&[TEXT, DEFAULT]), Some(&[TEXT, (Property::Default, "'b'::text")]), "writers:warn");
     column(Some(&[TEXT]), Some(&[(Property::Type, "integer")]), "data:warn readers:deny writers:deny");
-    column(Some(&[(Property::Type, "integer")]), Some(&[(Property::Type, "bigint")]), "readers:warn");
+    column(Some(&[(Property::Type, "integer")]), Some(&[(Property::Type, "bigint")]), "plans:warn");
     column(Some(&[(Property::Type, "character varying(9)")]), Some(&[TEXT]), "-");
     column(Some(&[TEXT]), Some(&[TEXT, (Property::Generated, "x stored")]), "readers:deny writers:deny");
     column(Some(&[TEXT]), Some(&[TEXT, (Property::Identity, "always")]), "writers:deny");
@@ -171,6 +171,76 @@ fn what_goes_with_its_columns_is_told_with_them() {
 }
 
 #[test]
+fn what_the_table_guarantees_already_refuses_nothing() {
+    let table = |parts: &[(PartKind, &str, Said<'_>)]| {
+        let mut snapshot = with_part(PartKind::Column, Some(&[TEXT]));
+        for object in snapshot.objects.values_mut() {
+            for (kind, name, said) in parts {
+                object.parts.insert(PartKey { kind: *kind, name: (*name).to_owned() }, properties(said));
+            }
+        }
+        snapshot
+    };
+    let constraint = |kind, definition| [(Property::Type, kind), (Property::Definition, definition)];
+    let given = constraint("check", "CHECK ((p IS NOT NULL))");
+    let before = table(&[(PartKind::Constraint, "given", &given)]);
+    let required =
+        table(&[(PartKind::Constraint, "given", &given), (PartKind::Column, "p", &[TEXT, NOT_NULL])]);
+    assert_eq!(verdict(&before, &required), "-");
+    let not_checked = [given[0], given[1], (Property::Validated, "no")];
+    assert_eq!(
+        verdict(
+            &table(&[(PartKind::Constraint, "given", &not_checked)]),
+            &table(&[
+                (PartKind::Constraint, "given", &not_checked),
+                (PartKind::Column, "p", &[TEXT, NOT_NULL])
+            ])
+        ),
+        "writers:deny"
+    );
+    let plain = table(&[(PartKind::Column, "p", &[TEXT, NOT_NULL])]);
+    let checked =
+        table(&[(PartKind::Column, "p", &[TEXT, NOT_NULL]), (PartKind::Constraint, "given", &given)]);
+    assert_eq!(verdict(&plain, &checked), "-");
+
+    let one = constraint("unique", "UNIQUE (p)");
+    let index = |definition| [(Property::Definition, definition), (Property::Unique, "yes")];
+    let same = index("CREATE UNIQUE INDEX j ON {org_schema}.t USING btree (p)");
+    let wider = index("CREATE UNIQUE INDEX j ON {org_schema}.t USING btree (p, q)");
+    let stored = index("CREATE UNIQUE INDEX j ON {org_schema}.t USING btree (p) WITH (fillfactor='70')");
+    let keyed = table(&[(PartKind::Constraint, "one", &one)]);
+    for (new, expected) in [(&same, "-"), (&wider, "-")] {
+        let more = table(&[(PartKind::Constraint, "one", &one), (PartKind::Index, "j", new)]);
+        assert_eq!(verdict(&keyed, &more), expected);
+    }
+    let of = |said: Said<'_>| table(&[(PartKind::Index, "j", said)]);
+    assert_eq!(verdict(&of(&same), &of(&stored)), "-");
+    assert_eq!(verdict(&of(&same), &of(&wider)), "writers:deny plans:warn");
+    let twice = table(&[(PartKind::Index, "i", &same), (PartKind::Index, "j", &same)]);
+    assert_eq!(verdict(&twice, &of(&same)), "-");
+
+    let key = |definition| table(&[(PartKind::Constraint, "k", &constraint("foreign key", definition))]);
+    let cascades = "FOREIGN KEY (p) REFERENCES {org_schema}.u(id) ON DELETE CASCADE";
+    let refuses = "FOREIGN KEY (p) REFERENCES {org_schema}.u(id) DEFERRABLE";
+    assert_eq!(verdict(&key(refuses), &key(cascades)), "-");
+    assert_eq!(verdict(&key(cascades), &key(refuses)), "readers:warn writers:warn");
+    assert_eq!(
+        verdict(&key(cascades), &key("FOREIGN KEY (p) REFERENCES {org_schema}.v(id)")),
+        "writers:deny"
+    );
+    let list = |values: &str| {
+        let definition = format!("CHECK ((p = ANY (ARRAY[{values}])))");
+        table(&[(
+            PartKind::Constraint,
+            "k",
+            &[(Property::Type, "check"), (Property::Definition, &definition)],
+        )])
+    };
+    assert_eq!(verdict(&list("'a'::text"), &list("'a'::text, 'b'::text")), "-");
+    assert_eq!(verdict(&list("'a'::text, 'b'::text"), &list("'b'::text, 'c'::text")), "writers:deny");
+}
+
+#[test]
 fn what_acts_unseen() {
     let one: Said<'_> = &[(Property::Definition, "one")];
     part(PartKind::Trigger, None, Some(one), "writers:warn");
@@ -215,8 +285,9 @@ fn tables_and_views() {
         Kind::View,
         Some(&[]),
         Some(&said(Property::Options, "security_invoker=true")),
-        "readers:warn writers:warn",
+        "readers:deny writers:deny",
     );
+    object(Kind::View, Some(&[]), Some(&said(Property::Options, "security_barrier=true")), "-");
     object(Kind::Schema, Some(&[]), None, "data:deny readers:deny writers:deny");
 }
 
