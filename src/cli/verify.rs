@@ -10,6 +10,7 @@ use super::args::Format;
 use super::report::{self, OutputArg, ReportArgs};
 use super::shadow::{self, ShadowArgs};
 use super::{Context, explain, ui};
+use crate::chain::Migration;
 use crate::error::{Code, Failure, Place};
 use crate::project::{self, MIGRATIONS, Project, Review, Root};
 use crate::settings::Settings;
@@ -23,6 +24,10 @@ pub(super) struct VerifyArgs {
     /// SQL that creates the schema for checking a file outside migrations/; repeatable
     #[arg(long, value_name = "FILE", requires = "files")]
     base: Vec<PathBuf>,
+    /// Report only on migrations and templates that are new or changed since the merge base of HEAD and this
+    /// commit, such as the target branch of a pull request; the others are read for the schema
+    #[arg(long, value_name = "REF", conflicts_with_all = ["files", "rules"])]
+    since: Option<String>,
     /// Take the settings that make verification less strict from the tenure.toml of a git commit, such as the
     /// base of a pull request, or from a file whose name ends in .toml
     #[arg(long, value_name = "REF|FILE", conflicts_with = "rules")]
@@ -66,7 +71,7 @@ fn list(context: &Context, output: OutputArg) -> Result<u8, Failure> {
     let format = match output {
         OutputArg::Human => Format::Human,
         OutputArg::Json => Format::Json,
-        OutputArg::Sarif | OutputArg::Github | OutputArg::Markdown => {
+        _ => {
             let message = "the rules can be listed as text or as JSON";
             return Err(Failure::new(Code::Usage, message).hint("use --output human or --output json"));
         }
@@ -92,6 +97,7 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
         effects: args.shadow.wanted().then_some(outcome.seen.effects.as_slice()),
         unchecked: &outcome.seen.unchecked,
         path: &path,
+        blob: &report::blob_url(),
     };
     match output {
         OutputArg::Human => {
@@ -104,7 +110,7 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
             }
         }
         OutputArg::Json => ui::print_json(&verified.json())?,
-        OutputArg::Sarif | OutputArg::Github | OutputArg::Markdown => {
+        _ => {
             report::print(output, &Report::from(&verified))?;
         }
     }
@@ -144,19 +150,28 @@ async fn check_migrations(
 ) -> Outcome {
     let survey = root.load_with_failures();
     let (project, mut failures) = (survey.project, survey.failures);
+    let only = match args.since.as_deref().map(|name| project.changed_since(name)).transpose() {
+        Ok(only) => only,
+        Err(failure) => return Outcome::failed(vec![failure], Some(project.root)),
+    };
     let (names, mut seen) = (names(&project), ShadowResult::default());
     let all = project.chain.migrations().iter().chain(project.chain.downs());
-    let migrations: Vec<_> = all.filter(|migration| names.contains(&migration.file)).collect();
+    let is_wanted = |migration: &&Migration| {
+        let file = &migration.script.source.file;
+        names.contains(&migration.file) && only.as_ref().is_none_or(|only| only.contains(file))
+    };
+    let migrations: Vec<_> = all.filter(is_wanted).collect();
     // Run nothing on the shadow if a file is invalid.
-    if args.shadow.wanted() && failures.is_empty() {
+    let has_work = only.is_none() || !migrations.is_empty();
+    if args.shadow.wanted() && has_work && failures.is_empty() {
         match Box::pin(shadow::observe(context, &project, &migrations, &args.shadow)).await {
             Ok(all) => seen = all,
             Err(failure) => failures.push(failure),
         }
     }
     let templates = project.templates.values().filter(|_| templates);
-    let review =
-        Review::of(&project, migrations, templates, &seen.effects_by_file).unwrap_or_else(|failure| {
+    let review = Review::of(&project, migrations, templates, &seen.effects_by_file, only.as_ref())
+        .unwrap_or_else(|failure| {
             failures.push(failure);
             Review::empty()
         });

@@ -62,6 +62,7 @@ codes! {
     Settings "settings" Usage "`tenure.toml`, a flag or an environment variable has an invalid value."
     NoProject "no-project" Usage "Neither the current folder nor a parent folder contains `tenure.toml` or `migrations/`."
     NoMigrations "no-migrations" Usage "The project has no migrations folder, or the folder contains no migration."
+    NoMergeBase "no-merge-base" Usage "The commit of `--since` and HEAD have no common commit in this clone."
     ProjectExists "project-exists" Usage "Files that `tenure init` would write already exist."
     Io "io" Usage "A file or folder could not be read or written."
     NotUtf8 "not-utf8" Usage "A file is not UTF-8."

@@ -59,7 +59,7 @@ pub async fn verify(
     let prepared = Prepared::look(connection, project, request).await?;
     let pending = prepared.pending(project);
     let effects_by_file = observe(&pending).await?;
-    let review = Review::of(project, pending.iter().copied(), [], &effects_by_file)?;
+    let review = Review::of(project, pending.iter().copied(), [], &effects_by_file, None)?;
     if let Some(failure) = review.denial() {
         let planned = Planned { steps: prepared.plan.steps };
         return Ok(Verdict::Denied(Box::new(Denied { review, failure, planned })));

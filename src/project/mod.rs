@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the layer that reads the disk")]
 
 mod files;
+mod git;
 mod policy;
 mod queries;
 mod review;
@@ -12,7 +13,7 @@ mod server_host;
 mod templates;
 mod workers;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use files::Loaded;
@@ -27,7 +28,7 @@ use crate::chain::{Chain, FileName, Version};
 use crate::error::{Code, Failure};
 use crate::settings::Settings;
 pub use crate::sql::STACK;
-use crate::sql::ScopedNames;
+use crate::sql::{ScopedNames, Script};
 use crate::template::Template;
 
 /// The settings file's name.
@@ -168,6 +169,26 @@ impl Root {
 }
 
 impl Project {
+    /// The files of the chain, the reverse files and those of the templates.
+    fn scripts(&self) -> impl Iterator<Item = &Script> {
+        let migrations = self.chain.migrations().iter().chain(self.chain.downs());
+        let of_templates = self.templates.values().flat_map(Template::scripts);
+        migrations.map(|migration| &migration.script).chain(of_templates)
+    }
+
+    /// The names of the files that are new or edited since the merge base of HEAD and the commit `name`. A file that a symbolic
+    /// link leads to counts as edited.
+    pub fn changed_since(&self, name: &str) -> Result<HashSet<String>, Failure> {
+        let changed = git::Repository { folder: &self.root, flag: "--since" }.changed_since(name)?;
+        let real_root = self.root.canonicalize().unwrap_or_else(|_| self.root.clone());
+        let names = self.scripts().map(|script| script.source.file.clone());
+        let is_changed = |name: &String| {
+            let is_linked = self.root.join(name).canonicalize().ok() != Some(real_root.join(name));
+            is_linked || changed.contains(Path::new(name))
+        };
+        Ok(names.filter(is_changed).collect())
+    }
+
     /// The template `name`, or the default one.
     pub fn template(&self, name: Option<&str>) -> Result<&Template, Failure> {
         let name = name.unwrap_or(&self.settings.tenants.template);

@@ -1,7 +1,7 @@
 //! Runs `verify` on a project's migrations and templates, each with the schema before it, and collects the findings.
 //! Files are verified in parallel.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,29 +35,33 @@ pub struct Review {
 }
 
 impl Review {
-    /// Verifies migrations, with the observed effects of some of them, then templates.
+    /// Verifies migrations, with the observed effects of some of them, then templates; with `only`, just these files.
     pub fn of<'a>(
         project: &Project,
         migrations: impl IntoIterator<Item = &'a Migration>,
         templates: impl IntoIterator<Item = &'a Template>,
         effects: &EffectsByFile,
+        only: Option<&HashSet<String>>,
     ) -> Result<Self, Failure> {
+        let is_wanted = |script: &Script| only.is_none_or(|names| names.contains(&script.source.file));
         let (settings, base) = (&project.settings, project.policy.as_ref());
         let policy = policy(settings, base)?;
         let lowered = lowered(settings, base, &policy)?;
-        let migrations: Vec<&Migration> = migrations.into_iter().collect();
-        let templates: Vec<&Template> = templates.into_iter().collect();
-        let scripts: Vec<Vec<&Script>> = templates
-            .iter()
-            .map(|of| of.files.iter().chain(&of.after_create).map(|(script, _)| script).collect())
-            .collect();
+        let migrations = migrations.into_iter().filter(|migration| is_wanted(&migration.script));
+        let migrations: Vec<&Migration> = migrations.collect();
+        let templates = templates.into_iter().filter(|template| template.scripts().any(is_wanted));
+        let templates: Vec<&Template> = templates.collect();
+        let scripts: Vec<Vec<&Script>> = templates.iter().map(|of| of.scripts().collect()).collect();
         let of_templates = templates.iter().zip(&scripts).map(|(of, scripts)| Target::Template(of, scripts));
         let targets: Vec<_> = migrations.into_iter().map(Target::Migration).chain(of_templates).collect();
         let mut replay = SchemaReplay::of(project, &targets);
         // One thread replays the schema for the next file while others verify files.
         let files = targets.into_iter().flat_map(|target| replay.files(target));
+        let files = files.filter(|file| is_wanted(file.script));
         let judged = parallel_map(files, |file| file.judge(&policy, settings, effects));
-        Ok(Self { lowered, ..Self::from_files(judged) })
+        let mut review = Self { lowered, ..Self::from_files(judged) };
+        review.summary.read = only.map(|_| project.scripts().count());
+        Ok(review)
     }
 
     /// Verifies files outside the project's folders, each separately, on the schema that `base` creates; without a base the

@@ -20,7 +20,7 @@ pub fn check_templates(project: &Project) -> Result<Checked, Failure> {
         })
     };
     let Review { findings, summary, lowered } =
-        Review::of(project, [], project.templates.values(), &super::EffectsByFile::new())?;
+        Review::of(project, [], project.templates.values(), &super::EffectsByFile::new(), None)?;
     let templates = project.templates.values().filter_map(checked).collect();
     Ok(Checked { templates, findings, lowered, summary, proofs: Vec::new() })
 }

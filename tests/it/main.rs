@@ -80,6 +80,7 @@ mod shadow_coverage;
 mod shadow_database;
 mod shadow_rights;
 mod signals;
+mod since;
 mod squash;
 mod support;
 mod suspend;

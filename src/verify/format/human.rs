@@ -1,9 +1,9 @@
-//! Findings as text: each with its source lines, then a line of counts. Accepted findings are included with their reason,
-//! for reviewers.
+//! Findings as text: a sentence, the findings with their source lines, denials first, then a line of counts. Accepted findings
+//! are included with their reason, for reviewers.
 
 use rayon::prelude::*;
 
-use super::report::{alike, more};
+use super::report::{allow_line, more, sentence, worst_first};
 use crate::error::Place;
 use crate::output::{Diagnostic, Paint, Severity, Text, escape};
 use crate::verify::{Finding, FindingTarget, Level, Lowered};
@@ -11,7 +11,7 @@ use crate::verify::{Finding, FindingTarget, Level, Lowered};
 /// Minimum number of findings that are formatted in parallel.
 const MANY: usize = 256;
 
-/// All findings, the lowered settings and the line of counts.
+/// The sentence, all findings, the lowered settings and the line of counts.
 pub fn findings(
     findings: &[Finding],
     lowered: &[Lowered],
@@ -19,13 +19,18 @@ pub fn findings(
     paint: Paint,
 ) -> Text {
     let draw = |(finding, others): &(&Finding, usize)| one(finding, *others, paint);
-    let found = alike(findings);
+    let found = worst_first(findings);
     let drawn: Vec<Text> = if found.len() < MANY {
         found.iter().map(draw).collect()
     } else {
         found.par_iter().map(draw).collect()
     };
+    let summary = summary.to_string();
     let mut text = Text::default();
+    if !found.is_empty() {
+        text.line(format_args!("{}.", sentence(&summary, findings)));
+        text.blank();
+    }
     for one in &drawn {
         text.append(one);
         text.blank();
@@ -40,7 +45,10 @@ pub fn findings(
 /// A finding, with the number of other schemas that have it.
 pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> Text {
     let accepted = finding.allowed.as_ref().map(|because| format!("allowed because {because}"));
-    let notes: Vec<String> = more(others).into_iter().chain(accepted.clone()).collect();
+    let acceptable = allow_line(finding).map(|line| {
+        format!("to accept it, add the line `{line}`; see also `tenure explain {}`", finding.rule)
+    });
+    let notes: Vec<String> = more(others).into_iter().chain(accepted.clone()).chain(acceptable).collect();
     let (place, label) = match &finding.subject {
         FindingTarget::Text { place, scope } => {
             (place.clone(), scope.map(|scope| format!("on {scope}")).unwrap_or_default())
@@ -92,12 +100,15 @@ mod tests {
     fn findings_are_drawn_and_counted() {
         let sql = "-- Allow: drop-view old because 2.1 was the last release to use it\nALTER TABLE users\n    DROP COLUMN email;\nCREATE INDEX i ON users (name);\nDROP VIEW old;\n";
         insta::assert_snapshot!(shown(sql), @r#"
+        checked 1 file, 3 statements: 1 finding is denied, 1 is a warning, 1 is accepted.
+
         error[drop-column]: `DROP COLUMN email` drops a column that the running release may read or write
          --> migrations/v1.0.0_to_v1.0.1_a.sql:3:5
           |
         3 |     DROP COLUMN email;
           |     ^^^^^^^^^^^^^^^^^ on tenant
           |
+          = note: to accept it, add the line `-- Allow: drop-column because …`; see also `tenure explain drop-column`
           = help: stop using it in one release, and drop it in a later migration when that release no longer runs
 
         warning[index-locks-writes]: `CREATE INDEX i ON users (name)` blocks writes to the table until the index is built
