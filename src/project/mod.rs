@@ -3,6 +3,7 @@
 //! No writes and no database access belong here.
 #![expect(clippy::disallowed_methods, reason = "this is the layer that reads the disk")]
 
+mod base;
 mod files;
 mod git;
 mod policy;
@@ -16,11 +17,12 @@ mod workers;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
+pub use base::{Base, EstimatedRows, PendingWrite};
 use files::Loaded;
 pub use files::{read, read_given, read_inside};
-pub use policy::{Base, lowered, policy};
+pub use policy::{PolicyBase, lowered, policy};
 pub use queries::{release, statements};
-pub use review::{EffectsByFile, Review};
+pub use review::{EffectsByFile, Focus, Review};
 pub use server_host::{LEAVES_DATABASE, accepts_not_observed, server_host_failure};
 pub use templates::check_templates;
 
@@ -45,7 +47,7 @@ pub struct Root {
     /// The settings.
     pub settings: Settings,
     /// The settings of the base that the policy is taken from, if one was given.
-    pub policy: Option<Base>,
+    pub policy: Option<PolicyBase>,
 }
 
 /// A completely read and checked project.
@@ -56,7 +58,7 @@ pub struct Project {
     /// The settings, without those that are less strict than in the base.
     pub settings: Settings,
     /// The settings of the base that the policy is taken from, if one was given. What only the base may allow is read here.
-    pub policy: Option<Base>,
+    pub policy: Option<PolicyBase>,
     /// The migrations.
     pub chain: Chain,
     /// The templates by name.

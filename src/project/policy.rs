@@ -12,7 +12,7 @@ use crate::verify::{Lowered, Policy, Tool};
 
 /// The settings of the base.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Base {
+pub struct PolicyBase {
     /// All of them; the defaults if the base has no settings file.
     pub settings: Settings,
     /// The settings of the change that are less strict, except levels of rules.
@@ -42,7 +42,7 @@ impl Root {
                 taken: false,
             }));
         }
-        self.policy = Some(Base { settings, not_taken });
+        self.policy = Some(PolicyBase { settings, not_taken });
         Ok(self)
     }
 
@@ -66,7 +66,7 @@ impl Root {
 }
 
 /// The policy in the settings, with the levels of the base where those are stricter.
-pub fn policy(settings: &Settings, base: Option<&Base>) -> Result<Policy, Failure> {
+pub fn policy(settings: &Settings, base: Option<&PolicyBase>) -> Result<Policy, Failure> {
     let policy = of_settings(settings)?;
     Ok(match base {
         Some(base) => policy.with_base(of_settings(&base.settings)?),
@@ -84,7 +84,11 @@ fn of_settings(settings: &Settings) -> Result<Policy, Failure> {
 }
 
 /// The lowered settings of a verification with this policy.
-pub fn lowered(settings: &Settings, base: Option<&Base>, policy: &Policy) -> Result<Vec<Lowered>, Failure> {
+pub fn lowered(
+    settings: &Settings,
+    base: Option<&PolicyBase>,
+    policy: &Policy,
+) -> Result<Vec<Lowered>, Failure> {
     let mut lowered = policy.lowered();
     if settings.verify.contract == Contract::Queries {
         lowered.push(Lowered {

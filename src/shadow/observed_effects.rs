@@ -11,7 +11,7 @@ use crate::chain::Migration;
 use crate::error::{Code, Failure, Place};
 use crate::postgres::catalog::{Change, Effect, PartKind, Property, What};
 use crate::queries::Kind;
-use crate::sql::Scope;
+use crate::sql::{ORG_SCHEMA, Scope};
 use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects, RuleId, names};
 
 impl Step {
@@ -67,7 +67,11 @@ impl Step {
                     rule,
                     level,
                     range: caused.statement.clone().unwrap_or_default(),
-                    message: format!("`{}: {}` {why}", change.object, change.line()),
+                    message: format!(
+                        "`{}: {}` {why}",
+                        change.object,
+                        in_schema(caused.schema, &change.line())
+                    ),
                     words: words.clone(),
                     scope: None,
                     elsewhere: is_elsewhere(migration, caused),
@@ -307,6 +311,14 @@ fn shown(text: &str) -> String {
         return line;
     }
     line.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+/// The text of a change without the placeholder for a schema that is not a tenant's.
+fn in_schema(owner: SchemaOwner, text: &str) -> String {
+    match owner {
+        SchemaOwner::Tenant | SchemaOwner::OtherTenant => text.to_owned(),
+        SchemaOwner::Platform | SchemaOwner::Elsewhere => text.replace(&format!("{ORG_SCHEMA}."), ""),
+    }
 }
 
 /// Whether the effect happened in another schema than the statement's text shows.

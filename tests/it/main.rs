@@ -70,6 +70,7 @@ mod reported_findings;
 mod reports;
 mod restore;
 mod retired_names;
+mod schema_from;
 mod secrets;
 mod seeds;
 mod server;

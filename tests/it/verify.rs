@@ -68,7 +68,10 @@ fn one_run_reports_every_error_and_judges_the_rest() {
         assert!(human.stderr.contains(&format!("error[{code}]")), "{code}: {human}");
         assert!(human.stderr.contains(&format!("--> {place}")), "{place}: {human}");
     }
-    assert!(human.stdout.starts_with("checked 2 files, 2 statements: 1 finding is denied.\n\nerror[drop-column]"), "{human}");
+    assert!(
+        human.stdout.starts_with("checked 2 files, 2 statements: 1 finding is denied.\n\nerror[drop-column]"),
+        "{human}"
+    );
     assert!(
         human.stdout.ends_with("2 files, 2 statements: 1 denied; 7 errors, so not all could be judged\n"),
         "{human}"

@@ -90,7 +90,12 @@ mod tests {
             replay: &Schema::unknown("datalinx_platform").replay(&script, statements.iter().copied()),
             kind: Kind::Migration,
             observed_effects: None,
-            schemas: ProjectSchemas { platform: "datalinx_platform", prefix: "org_", shared: &[] },
+            schemas: ProjectSchemas {
+                platform: "datalinx_platform",
+                prefix: "org_",
+                shared: &[],
+                registry: ("organizations", &[]),
+            },
         };
         let found = verify(&file, &Policy::default());
         findings(&found, &[], &Summary::of(&found, 1, statements.len()), Paint::Plain)

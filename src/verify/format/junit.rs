@@ -88,11 +88,11 @@ fn of_group(report: &Report<'_>, of: String, group: &[&Finding]) -> Case {
         let at =
             finding.place().map(|place| format!("{}: ", escape(&report.place(place)))).unwrap_or_default();
         let lines = if finding.denies() { &mut denied } else { &mut notes };
-        let _written = write!(lines, "{at}{}\n", escape(&finding.message));
+        let _written = writeln!(lines, "{at}{}", escape(&finding.message));
         let _written = match (&finding.allowed, finding.level) {
-            (Some(because), _) => write!(lines, "allowed because {}\n", escape(because)),
+            (Some(because), _) => writeln!(lines, "allowed because {}", escape(because)),
             (None, Level::Deny | Level::Warn | Level::Off) => {
-                write!(lines, "help: {}\n", escape(&finding.help))
+                writeln!(lines, "help: {}", escape(&finding.help))
             }
         };
     }
