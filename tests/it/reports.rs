@@ -98,7 +98,7 @@ fn junit(output: &Output) -> Vec<(String, String, Vec<String>)> {
         match (parent, tag.as_str()) {
             ("", "testsuites") => {}
             ("testsuites", "testsuite") => {
-                counts = ["tests", "failures", "errors", "skipped"].map(|it| attribute(it)).to_vec();
+                counts = ["tests", "failures", "errors", "skipped"].map(&attribute).to_vec();
             }
             ("testsuite", "testcase") => {
                 cases.push((attribute("classname"), attribute("name"), Vec::new()));
@@ -211,6 +211,26 @@ fn test_reports_show_denials_warnings_accepted_findings_and_errors() {
     let output = outside.run("verify --output codequality");
     assert_eq!((output.code, codequality(&output)[0]["check_name"].as_str()), (2, Some("no-project")));
     assert_eq!(junit(&outside.run("verify --output junit"))[1].1, "no-project");
+}
+
+#[test]
+fn positions_are_links_to_the_checked_commit() {
+    let project = Project::seeds();
+    project.next_migration("ALTER TABLE users DROP COLUMN email;");
+    let file = "migrations/v1.0.4_to_v1.0.5_next.sql";
+    let github =
+        [("GITHUB_SERVER_URL", "https://g.h"), ("GITHUB_REPOSITORY", "us/app"), ("GITHUB_SHA", "abc")];
+    let gitlab = [("CI_PROJECT_URL", "https://g.l/us/app"), ("CI_COMMIT_SHA", "abc")];
+    let hostile = [("CI_PROJECT_URL", "https://u:pw@g.l/us"), ("CI_COMMIT_SHA", "abc")];
+    for (environment, link) in [
+        (&[][..], format!("]({file}#L3)")),
+        (&github, format!("](https://g.h/us/app/blob/abc/{file}#L3)")),
+        (&gitlab, format!("](https://g.l/us/app/-/blob/abc/{file}#L3)")),
+        (&hostile, format!("]({file}#L3)")),
+    ] {
+        let output = project.run_env(environment, "verify --output markdown");
+        assert!(output.code == 1 && output.stdout.contains(&link), "{link}: {output}");
+    }
 }
 
 #[test]

@@ -272,3 +272,64 @@ fn findings_about_rows_say_how_many() {
     assert_eq!(estimates, expected, "{messages:#?}");
     assert!(project.db.dump(&[]) == before, "nothing was executed");
 }
+
+#[test]
+fn every_kind_of_object_is_read() {
+    let project = Project::with_tenants(&["one"]);
+    project.db.run(
+        r#"SET search_path = org_one;
+        CREATE DOMAIN positive AS int NOT NULL CONSTRAINT above CHECK (VALUE > 0);
+        CREATE TYPE pair AS (a int, "b c" text);
+        CREATE TYPE span AS RANGE (SUBTYPE = int);
+        CREATE TABLE "a ""b'.c" ("x ""y" int DEFAULT 1, CONSTRAINT "k (" CHECK ("x ""y" > 0));
+        CREATE TABLE parts (id bigint GENERATED ALWAYS AS IDENTITY, at date NOT NULL, twice int GENERATED ALWAYS AS (1 + 1) STORED,
+            during int4range, EXCLUDE USING gist (during WITH &&)) ;
+        CREATE TABLE parted (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+        CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (MINVALUE) TO (MAXVALUE);
+        CREATE TABLE child (more int) INHERITS (parts);
+        CREATE TABLE keyed (id smallserial PRIMARY KEY, p positive, q pair, parent int REFERENCES keyed (id));
+        ALTER TABLE keyed ADD CONSTRAINT later CHECK (parent > 0) NOT VALID;
+        CREATE SEQUENCE alone;
+        CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM parts;
+        CREATE UNIQUE INDEX counted_one ON counted (count);
+        CREATE INDEX lowered ON workspaces (lower(name) text_pattern_ops DESC NULLS LAST) INCLUDE (id) WHERE name IS NOT NULL;
+        CREATE FUNCTION f(INOUT a int DEFAULT 1, VARIADIC b text[] DEFAULT '{}') LANGUAGE plpgsql STRICT SECURITY DEFINER AS $$ BEGIN a := 1; END $$;
+        CREATE FUNCTION g() RETURNS TABLE (x int, y text) LANGUAGE sql STABLE AS 'SELECT 1, ''$$''';
+        CREATE FUNCTION h(a int) RETURNS int LANGUAGE sql RETURN a + 1;
+        CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+        CREATE PROCEDURE p(a int) LANGUAGE plpgsql AS $$ BEGIN NULL; END $$;
+        CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int);
+        CREATE TRIGGER noted AFTER UPDATE OF name ON workspaces FOR EACH ROW WHEN (OLD.name IS DISTINCT FROM NEW.name) EXECUTE FUNCTION t();
+        ALTER TABLE workspaces DISABLE TRIGGER noted;
+        CREATE RULE quiet AS ON DELETE TO keyed DO INSTEAD NOTHING;
+        CREATE POLICY own ON workspaces AS RESTRICTIVE FOR UPDATE USING (name = current_user) WITH CHECK (true);
+        CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);
+        CREATE STATISTICS s ON id, at FROM parted;"#,
+    );
+    project.next_migration("SELECT 1 FROM {org_schema}.workspaces;");
+    let _saved = from(&project, "--save schema.json");
+    let text = std::fs::read_to_string(project.dir.path().join("schema.json")).unwrap();
+    let saved: Value = serde_json::from_str(&text).unwrap();
+    let objects = saved["catalog"]["tenants"][0]["schema"]["objects"].as_array().unwrap();
+    assert!(objects.len() > 28, "{}", objects.len());
+    for object in objects {
+        let sql = object["sql"].as_str().unwrap();
+        let script = tenure::sql::Script::parse(tenure::error::Source::new("s", sql));
+        assert_eq!(script.map(|script| script.statements.len()).ok(), Some(1), "{sql}");
+    }
+    // Each is known, so a new object of another name is new, and the old ones are not.
+    for (sql, rules) in [
+        (r#"ALTER TABLE {org_schema}."a ""b'.c" DROP COLUMN "x ""y";"#, vec!["drop-column"]),
+        ("ALTER TABLE {org_schema}.keyed ALTER COLUMN id TYPE int;", vec![]),
+        ("ALTER TABLE {org_schema}.parts ALTER COLUMN at SET NOT NULL;", vec![]),
+        ("DROP TABLE IF EXISTS {org_schema}.never_was;", vec![]),
+        ("DROP INDEX {org_schema}.lowered;", vec![]),
+        ("DROP SEQUENCE {org_schema}.alone;", vec!["drop-sequence"]),
+        ("DROP FUNCTION {org_schema}.h(int);", vec!["drop-function"]),
+        ("DROP FUNCTION IF EXISTS {org_schema}.h(text);", vec![]),
+    ] {
+        project.remove("migrations/v1.0.4_to_v1.0.5_next.sql").next_migration(sql);
+        let document = from(&project, "");
+        assert_eq!(denied(&document), rules, "{sql}: {document:#}");
+    }
+}

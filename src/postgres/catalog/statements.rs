@@ -1,6 +1,8 @@
 //! The statements that create the objects of a snapshot, for the model of `verify`. They contain what the rules read: no
 //! owners, privileges, storage, comments, or options of foreign servers, which may contain passwords.
 
+use std::fmt::Write as _;
+
 use super::model::{Kind, Object, ObjectKey, PartKey, PartKind, Properties, Property, SchemaSnapshot};
 use crate::error::Failure;
 use crate::ident::{Identifier, literal};
@@ -32,7 +34,7 @@ impl SchemaSnapshot {
                     add(format!("CREATE TYPE {name} AS ({})", columns.join(", ")));
                 }
                 Kind::Range => {
-                    add(format!("CREATE TYPE {name} AS RANGE (SUBTYPE = {})", of_type(&object.properties)))
+                    add(format!("CREATE TYPE {name} AS RANGE (SUBTYPE = {})", of_type(&object.properties)));
                 }
                 Kind::Sequence if self.serial_of(key).is_none() => add(format!("CREATE SEQUENCE {name}")),
                 Kind::Table | Kind::ForeignTable => add(self.table(key, object)?),
@@ -79,11 +81,11 @@ impl SchemaSnapshot {
             let mut text = format!("{} {}", quoted(name)?, serial.unwrap_or_else(|| of_type(column)));
             if let Some(expression) = column.get(Property::Generated) {
                 let end = expression.rfind(' ').unwrap_or(expression.len());
-                text.push_str(&format!(" GENERATED ALWAYS AS ({}) STORED", &expression[..end]));
+                let _written = write!(text, " GENERATED ALWAYS AS ({}) STORED", &expression[..end]);
             } else if let Some(identity) = column.get(Property::Identity) {
-                text.push_str(&format!(" GENERATED {} AS IDENTITY", identity.to_uppercase()));
+                let _written = write!(text, " GENERATED {} AS IDENTITY", identity.to_uppercase());
             } else if let Some(default) = column.get(Property::Default).filter(|_| serial.is_none()) {
-                text.push_str(&format!(" DEFAULT {default}"));
+                let _written = write!(text, " DEFAULT {default}");
             }
             if column.get(Property::NotNull) == Some("yes") {
                 text.push_str(" NOT NULL");
@@ -165,7 +167,7 @@ fn domain(name: &str, object: &Object) -> Result<String, Failure> {
         sql.push_str(" NOT NULL");
     }
     for (part, properties) in object.parts.iter().filter(|(part, _)| part.kind == PartKind::Constraint) {
-        sql.push_str(&format!(" {}", constraint(part, properties)?));
+        let _written = write!(sql, " {}", constraint(part, properties)?);
     }
     Ok(sql)
 }
@@ -176,21 +178,26 @@ fn routine(key: &ObjectKey, properties: &Properties) -> Result<String, Failure> 
     let mut sql =
         format!("CREATE {of} {}({})", qualified(key.bare_name())?, get(properties, Property::Arguments));
     if is_function {
-        sql.push_str(&format!(
+        let _written = write!(
+            sql,
             " RETURNS {} {}",
             properties.get(Property::Result).unwrap_or("void"),
             get(properties, Property::Volatility).to_uppercase()
-        ));
+        );
     }
-    sql.push_str(&format!(" LANGUAGE {}", quoted(get(properties, Property::Language))?));
+    let _written = write!(sql, " LANGUAGE {}", quoted(get(properties, Property::Language))?);
     for (property, words) in [(Property::Strict, " STRICT"), (Property::Security, " SECURITY DEFINER")] {
         if properties.has(property) {
             sql.push_str(words);
         }
     }
     match (properties.get(Property::Definition), properties.get(Property::Body)) {
-        (Some(definition), _) => sql.push_str(&format!(" {definition}")),
-        (None, body) => sql.push_str(&format!(" AS {BODY}{}{BODY}", body.unwrap_or_default())),
+        (Some(definition), _) => {
+            let _written = write!(sql, " {definition}");
+        }
+        (None, body) => {
+            let _written = write!(sql, " AS {BODY}{}{BODY}", body.unwrap_or_default());
+        }
     }
     Ok(sql)
 }
@@ -209,10 +216,10 @@ fn part_statement(part: &PartKey, properties: &Properties, of: &str) -> Result<O
             if properties.has(Property::Permissive) {
                 sql.push_str(" AS RESTRICTIVE");
             }
-            sql.push_str(&format!(" FOR {}", get(properties, Property::Command).to_uppercase()));
+            let _written = write!(sql, " FOR {}", get(properties, Property::Command).to_uppercase());
             for (property, words) in [(Property::Using, "USING"), (Property::Check, "WITH CHECK")] {
                 if let Some(condition) = properties.get(property) {
-                    sql.push_str(&format!(" {words} ({condition})"));
+                    let _written = write!(sql, " {words} ({condition})");
                 }
             }
             Some(sql)

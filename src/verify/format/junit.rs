@@ -8,8 +8,9 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::report::Report;
+use crate::error::Place;
 use crate::output::{Text, escape, plural, without_secrets};
-use crate::verify::{Finding, Level};
+use crate::verify::{Finding, Level, Object};
 
 /// The result of a test case.
 enum Outcome {
@@ -61,7 +62,7 @@ pub fn junit(report: &Report<'_>) -> io::Result<Text> {
             of: place.map_or_else(|| "tenure".to_owned(), |place| (report.path)(place.file())),
             is_file: place.is_some(),
             name: failure.code.as_str().to_owned(),
-            line: place.and_then(|place| place.start()).map(|start| start.line),
+            line: place.and_then(Place::start).map(|start| start.line),
             outcome: Outcome::Error(failure.message.clone(), lines),
             notes: String::new(),
         }
@@ -70,7 +71,7 @@ pub fn junit(report: &Report<'_>) -> io::Result<Text> {
     for finding in report.findings.iter() {
         let of = match (finding.place(), finding.object()) {
             (Some(place), _) => (report.path)(place.file()),
-            (None, object) => object.map(|object| object.title()).unwrap_or_default(),
+            (None, object) => object.map(Object::title).unwrap_or_default(),
         };
         match groups.iter_mut().rev().find(|(own, group)| *own == of && group[0].rule == finding.rule) {
             Some((_, group)) => group.push(finding),
@@ -107,7 +108,7 @@ fn of_group(report: &Report<'_>, of: String, group: &[&Finding]) -> Case {
         },
     };
     let shown = first.unwrap_or(&group[0]);
-    let line = shown.place().and_then(|place| place.start()).map(|start| start.line);
+    let line = shown.place().and_then(Place::start).map(|start| start.line);
     let is_file = shown.place().is_some();
     Case { of, is_file, name: shown.rule.to_string(), line, outcome, notes }
 }

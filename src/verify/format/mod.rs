@@ -1,4 +1,4 @@
-//! Formats the findings of every verb as text, SARIF, workflow commands of GitHub, Markdown, JUnit's XML and GitLab's Code Quality,
+//! Formats the findings of every verb as text, SARIF, workflow commands of GitHub, Markdown, `JUnit` XML and GitLab's Code Quality,
 //! and explains rules and error codes.
 
 mod codequality;

@@ -115,7 +115,7 @@ pub(super) fn sentence(summary: &str, findings: &[Finding]) -> String {
 }
 
 /// The findings in the order of a report: denials, then warnings, then accepted findings.
-pub(super) fn worst_first<'a>(findings: &'a [Finding]) -> Vec<(&'a Finding, usize)> {
+pub(super) fn worst_first(findings: &[Finding]) -> Vec<(&Finding, usize)> {
     let mut found = alike(findings);
     found.sort_by_key(|(finding, _)| (finding.allowed.is_some(), finding.level));
     found
