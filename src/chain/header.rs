@@ -17,6 +17,13 @@ pub struct Header {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScopeLines(Vec<(usize, Scope)>);
 
+/// Whether the text begins like `v1.0.0` or `1.0.0`.
+fn begins_with_version(text: &str) -> bool {
+    let is_number = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
+    let after_number = text.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    text.strip_prefix(['v', 'V']).is_some_and(is_number) || (is_number(text) && after_number.starts_with('.'))
+}
+
 /// One `-- Key: value` line.
 pub(super) struct Line<'a> {
     pub(super) key: String,
@@ -39,7 +46,8 @@ impl Header {
         for line in lines(script).filter(|line| line.range.start < top) {
             let place = Place::at(&script.source, line.range.clone());
             match line.key.as_str() {
-                "migration" => {
+                // Others are prose: `-- Migration: add a column`.
+                "migration" if begins_with_version(line.value) => {
                     let (from, to) = line.value.split_once(" to ").ok_or_else(|| ChainError::Header {
                         why: "expected `vX to vY`".to_owned(),
                         place: place.clone(),

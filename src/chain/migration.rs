@@ -37,7 +37,8 @@ impl Migration {
         platform: &SchemaName,
         known: &mut ScopedNames,
     ) -> Result<Self, Vec<ChainError>> {
-        if script.statements.iter().all(Statement::is_begin_or_commit) {
+        // A file of comments, with a description, is a step without statements.
+        if script.comments.is_empty() && script.statements.iter().all(Statement::is_begin_or_commit) {
             return Err(vec![ChainError::Empty { place: Place::File(script.source.file.clone()) }]);
         }
         let header = Header::read(&script, &name);

@@ -29,6 +29,10 @@ pub(super) enum OutputArg {
     Github,
     /// Pull request comment
     Markdown,
+    /// JUnit XML for test reports
+    Junit,
+    /// GitLab Code Quality
+    Codequality,
 }
 
 impl Context {
@@ -49,6 +53,23 @@ impl Context {
     }
 }
 
+/// The URL of the repository's root at the commit of a CI job, for links to files; empty outside of CI.
+pub(super) fn blob_url() -> String {
+    let read = |name: &str| std::env::var(name).unwrap_or_default();
+    let [server, repository, commit] = ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_SHA"].map(read);
+    let [project, gitlab_commit] = ["CI_PROJECT_URL", "CI_COMMIT_SHA"].map(read);
+    let url = if [&server, &repository, &commit].iter().all(|part| !part.is_empty()) {
+        format!("{server}/{repository}/blob/{commit}/")
+    } else if !project.is_empty() && !gitlab_commit.is_empty() {
+        format!("{project}/-/blob/{gitlab_commit}/")
+    } else {
+        return String::new();
+    };
+    // It becomes a part of a link, and may be public: no other characters, and no credentials.
+    let is_plain = url.chars().all(|letter| letter.is_ascii_alphanumeric() || "/:._~-".contains(letter));
+    if is_plain && url.starts_with("http") { url } else { String::new() }
+}
+
 /// Prints the findings or the failure of a verb. Returns the exit code.
 pub(super) fn show<T: Findings>(
     context: &Context,
@@ -58,12 +79,13 @@ pub(super) fn show<T: Findings>(
     let output = context.output(asked);
     let folder = context.root().map_or_else(|_| context.here.clone(), |root| root.path);
     let path = |file: &str| context.path_in_workspace(&folder, file);
+    let blob = blob_url();
     let format = match output {
         OutputArg::Human => Format::Human,
         OutputArg::Json => Format::Json,
-        OutputArg::Sarif | OutputArg::Github | OutputArg::Markdown => {
+        _ => {
             let report = match &found {
-                Ok(found) => Report::of(found, &path),
+                Ok(found) => Report::of(found, &path, &blob),
                 Err(failure) => Report::failed(T::COMMAND, failure, &path),
             };
             print(output, &report)?;
@@ -91,6 +113,12 @@ pub(super) fn print(output: OutputArg, report: &Report<'_>) -> Result<(), Failur
         }
         OutputArg::Github => format::github(report),
         OutputArg::Markdown => format::markdown(report),
+        OutputArg::Junit => {
+            format::junit(report).map_err(|error| Failure::new(Code::Io, error.to_string()))?
+        }
+        OutputArg::Codequality => {
+            format::codequality(report).map_err(|error| Failure::new(Code::Io, error.to_string()))?
+        }
         // The verb prints these itself.
         OutputArg::Human | OutputArg::Json => return Ok(()),
     };

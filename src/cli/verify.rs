@@ -9,11 +9,15 @@ use clap::Args;
 use super::args::Format;
 use super::report::{self, OutputArg, ReportArgs};
 use super::shadow::{self, ShadowArgs};
-use super::{Context, explain, ui};
+use super::signals::cancel_when_given_up;
+use super::{Context, connect, explain, ui, unless_interrupted};
+use crate::chain::Migration;
 use crate::error::{Code, Failure, Place};
-use crate::project::{self, MIGRATIONS, Project, Review, Root};
+use crate::migrate;
+use crate::project::{self, Base, Focus, MIGRATIONS, Project, Review, Root};
 use crate::settings::Settings;
 use crate::shadow::ShadowResult;
+use crate::verify::DatabaseCatalog;
 use crate::verify::format::{Report, Verified};
 
 #[derive(Debug, Args)]
@@ -23,6 +27,17 @@ pub(super) struct VerifyArgs {
     /// SQL that creates the schema for checking a file outside migrations/; repeatable
     #[arg(long, value_name = "FILE", requires = "files")]
     base: Vec<PathBuf>,
+    /// Report only on migrations and templates that are new or changed since the merge base of HEAD and this
+    /// commit, such as the target branch of a pull request; the others are read for the schema
+    #[arg(long, value_name = "REF", conflicts_with_all = ["files", "rules"])]
+    since: Option<String>,
+    /// Take the schema from the catalog of this database, or from a snapshot file that --save wrote; files that
+    /// it has applied are not judged
+    #[arg(long, value_name = "URL|FILE", conflicts_with_all = ["base", "rules"])]
+    schema_from: Option<String>,
+    /// Write the schema of --schema-from to this file
+    #[arg(long, value_name = "FILE", requires = "schema_from")]
+    save: Option<PathBuf>,
     /// Take the settings that make verification less strict from the tenure.toml of a git commit, such as the
     /// base of a pull request, or from a file whose name ends in .toml
     #[arg(long, value_name = "REF|FILE", conflicts_with = "rules")]
@@ -66,7 +81,7 @@ fn list(context: &Context, output: OutputArg) -> Result<u8, Failure> {
     let format = match output {
         OutputArg::Human => Format::Human,
         OutputArg::Json => Format::Json,
-        OutputArg::Sarif | OutputArg::Github | OutputArg::Markdown => {
+        _ => {
             let message = "the rules can be listed as text or as JSON";
             return Err(Failure::new(Code::Usage, message).hint("use --output human or --output json"));
         }
@@ -92,6 +107,7 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
         effects: args.shadow.wanted().then_some(outcome.seen.effects.as_slice()),
         unchecked: &outcome.seen.unchecked,
         path: &path,
+        blob: &report::blob_url(),
     };
     match output {
         OutputArg::Human => {
@@ -104,7 +120,7 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
             }
         }
         OutputArg::Json => ui::print_json(&verified.json())?,
-        OutputArg::Sarif | OutputArg::Github | OutputArg::Markdown => {
+        _ => {
             report::print(output, &Report::from(&verified))?;
         }
     }
@@ -144,19 +160,33 @@ async fn check_migrations(
 ) -> Outcome {
     let survey = root.load_with_failures();
     let (project, mut failures) = (survey.project, survey.failures);
+    let focused = focus(context, &project, args, failures.is_empty()).await;
+    let (only, base) = match focused {
+        Ok(focus) => focus,
+        Err(failure) => return Outcome::failed(vec![failure], Some(project.root)),
+    };
     let (names, mut seen) = (names(&project), ShadowResult::default());
     let all = project.chain.migrations().iter().chain(project.chain.downs());
-    let migrations: Vec<_> = all.filter(|migration| names.contains(&migration.file)).collect();
+    let is_wanted = |migration: &&Migration| {
+        let file = &migration.script.source.file;
+        names.contains(&migration.file) && only.as_ref().is_none_or(|only| only.contains(file))
+    };
+    let migrations: Vec<_> = all.filter(is_wanted).collect();
+    for migration in migrations.iter().filter(|migration| migration.script.statements.is_empty()) {
+        context.ui.note(&format!("{} contains no statement: it only moves the version", migration.file));
+    }
     // Run nothing on the shadow if a file is invalid.
-    if args.shadow.wanted() && failures.is_empty() {
+    let has_work = only.is_none() || !migrations.is_empty();
+    if args.shadow.wanted() && has_work && failures.is_empty() {
         match Box::pin(shadow::observe(context, &project, &migrations, &args.shadow)).await {
             Ok(all) => seen = all,
             Err(failure) => failures.push(failure),
         }
     }
     let templates = project.templates.values().filter(|_| templates);
+    let focus = Focus { only: only.as_ref(), base: base.as_ref() };
     let review =
-        Review::of(&project, migrations, templates, &seen.effects_by_file).unwrap_or_else(|failure| {
+        Review::of(&project, migrations, templates, &seen.effects_by_file, focus).unwrap_or_else(|failure| {
             failures.push(failure);
             Review::empty()
         });
@@ -164,6 +194,63 @@ async fn check_migrations(
     // The program ends soon: do not spend time on freeing the syntax trees of thousands of files.
     std::mem::forget(project);
     Outcome { review, failures, root, seen }
+}
+
+/// The files to judge, if not all, and the base of the schema.
+async fn focus(
+    context: &Context,
+    project: &Project,
+    args: &VerifyArgs,
+    is_valid: bool,
+) -> Result<(Option<HashSet<String>>, Option<Base>), Failure> {
+    let changed = args.since.as_deref().map(|name| project.changed_since(name)).transpose()?;
+    // The versions of a database cannot be found in a chain with gaps.
+    if !is_valid {
+        return Ok((changed, None));
+    }
+    let base = base(context, project, args).await?;
+    // A file that is given by name is judged, applied or not.
+    let pending = base.as_ref().filter(|_| args.files.is_empty()).map(|base| base.pending(project));
+    let only = match (changed, pending) {
+        (Some(changed), Some(pending)) => Some(changed.intersection(&pending).cloned().collect()),
+        (changed, pending) => changed.or(pending),
+    };
+    Ok((only, base))
+}
+
+/// The base of the schema in `--schema-from`.
+async fn base(context: &Context, project: &Project, args: &VerifyArgs) -> Result<Option<Base>, Failure> {
+    let Some(from) = args.schema_from.as_deref() else { return Ok(None) };
+    let (catalog, base) = if from.contains("://") {
+        let mut connection = Box::pin(unless_interrupted(connect::connect(context, from))).await?;
+        cancel_when_given_up(connection.connector());
+        let read = Box::pin(unless_interrupted(migrate::read_base(&mut connection, project))).await?;
+        connection.close().await;
+        read
+    } else {
+        let source = project::read_given(Some(&project.root), &context.here.join(from), from)?;
+        let catalog = DatabaseCatalog::read(&source.text).map_err(|why| {
+            Failure::new(Code::SnapshotInvalid, format!("{from} cannot be read: {why}"))
+                .at(Place::File(from.to_owned()))
+                .hint("write a new one: `tenure verify --schema-from URL --save FILE`")
+        })?;
+        let base = Base::of(project, &catalog)?;
+        (catalog, base)
+    };
+    if let Some(file) = &args.save {
+        let text = catalog.file_text().map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+        let shown = file.display();
+        std::fs::write(context.here.join(file), text)
+            .map_err(|error| Failure::new(Code::Io, format!("writing {shown}: {error}")))?;
+        context.ui.note(&format!("the schema was written to {shown}"));
+    }
+    Ok(Some(base))
+}
+
+/// The base for files outside of the chain.
+async fn standalone_base(context: &Context, args: &VerifyArgs) -> Result<Option<Base>, Failure> {
+    let project = root(context, args)?.load()?;
+    base(context, &project, args).await
 }
 
 /// Checks the given files: a migration as part of the chain, any other file on its own.
@@ -252,7 +339,18 @@ async fn verify_files(context: &Context, args: &VerifyArgs) -> Outcome {
             seen: ShadowResult::default(),
         },
     };
-    let (review, failures) = Review::of_files(folder.as_deref(), &standalone, &schema, &policy, &settings);
+    let catalog = match (&args.schema_from, standalone.is_empty()) {
+        (Some(_), false) => match standalone_base(context, args).await {
+            Ok(base) => base,
+            Err(failure) => {
+                outcome.failures.push(failure);
+                return outcome;
+            }
+        },
+        _ => None,
+    };
+    let base = (schema.as_slice(), catalog.as_ref());
+    let (review, failures) = Review::of_files(folder.as_deref(), &standalone, base, &policy, &settings);
     outcome.review.add(review);
     outcome.review.lowered = lowered;
     outcome.failures.extend(failures);

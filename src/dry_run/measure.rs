@@ -6,13 +6,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::{MeasuredStatement, MeasuredTable};
+use super::{HeldLock, MeasuredStatement, MeasuredTable};
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::executor::{Measured, SlowTenant, StatementObserver, UnitTrace};
 use crate::ident::SchemaName;
 use crate::shadow::{Lock, LockSample, Table};
-use crate::sql::{Scope, Statement};
+use crate::sql::{NameRole, Scope, Statement};
 
 /// Placeholder for a tenant's schema.
 const TENANT: &str = "{org_schema}";
@@ -57,6 +57,8 @@ struct StatementStats {
     longest: Duration,
     slowest: String,
     tables: BTreeMap<Table, TableStats>,
+    /// The lock that an earlier statement of the file took on its table.
+    held_since: Option<HeldLock>,
 }
 
 /// The worst effects of a statement on a table, over all schemas.
@@ -107,6 +109,7 @@ impl Measure {
         }
         let mut stats = self.stats.borrow_mut();
         let statements = part.migration.part(part.scope);
+        let mut holding: HashMap<Table, HeldLock> = HashMap::new();
         for (at, (statement, (began, ended, _, tables))) in statements.zip(&samples).enumerate() {
             let elapsed = micros(ended - began);
             // The time from the start of the statement to COMMIT, without that of the measuring queries in between.
@@ -123,6 +126,21 @@ impl Measure {
                 }
                 entry.rewritten += usize::from(effect.rewritten);
                 entry.scanned |= effect.scans > 0;
+                if let Some(lock) = effect.lock {
+                    let (schema, table_name, line) =
+                        (schema.to_owned(), table.1.clone(), statement_stats.line);
+                    let held = HeldLock { schema, table: table_name, lock: lock.to_string(), line };
+                    holding.insert(table.clone(), held);
+                }
+            }
+            if !tables.values().any(|effect| effect.lock.is_some()) {
+                let targets = statement.names.iter().filter(|name| name.role == NameRole::Target);
+                let mut keys = targets.map(|name| {
+                    let own = name.schema.as_deref().filter(|_| !name.in_tenant_schema());
+                    (own.unwrap_or(part.schema.as_str()).to_owned(), name.name.clone())
+                });
+                let held = keys.find_map(|key| holding.get(&key)).cloned();
+                statement_stats.held_since = statement_stats.held_since.take().or(held);
             }
         }
         Ok(())
@@ -170,6 +188,7 @@ impl Measurements {
                 longest: Duration::ZERO,
                 slowest: schema.to_owned(),
                 tables: BTreeMap::new(),
+                held_since: None,
             }
         });
         statement_stats.units += 1;
@@ -203,6 +222,7 @@ impl StatementStats {
             slowest_ms: milliseconds(self.longest),
             slowest_schema: self.slowest.clone(),
             tables: tables.collect(),
+            held_since: self.held_since.clone(),
             alone: self.alone,
         }
     }

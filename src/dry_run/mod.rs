@@ -12,7 +12,7 @@ pub mod text;
 
 pub use self::on_branch::{Listener, Outcome, Trial, on_branch};
 pub use self::result::{
-    BranchReport, DryRun, MeasuredStatement, MeasuredTable, ObjectChange, QueriesAsked, QueryBreak,
+    BranchReport, DryRun, HeldLock, MeasuredStatement, MeasuredTable, ObjectChange, QueriesAsked, QueryBreak,
 };
 use std::rc::Rc;
 

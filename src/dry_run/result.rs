@@ -69,8 +69,24 @@ pub struct MeasuredStatement {
     pub slowest_schema: String,
     /// The existing tables that it locked, rewrote or scanned; strongest lock first.
     pub tables: Vec<MeasuredTable>,
+    /// The lock on its table that an earlier statement of the same file took, if it takes no new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_since: Option<HeldLock>,
     /// Whether it ran outside of a transaction, where locks cannot be measured.
     pub alone: bool,
+}
+
+/// A lock that an earlier statement of a file took; it lasts until COMMIT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldLock {
+    /// The table's schema; `{org_schema}` for a tenant's.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+    /// The lock.
+    pub lock: String,
+    /// The line of the statement that took it.
+    pub line: usize,
 }
 
 /// The worst effects of a statement on a table.

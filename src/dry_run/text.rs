@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{BranchReport, DryRun, MeasuredStatement, MeasuredTable};
+use super::{BranchReport, DryRun, HeldLock, MeasuredStatement, MeasuredTable};
 use crate::error::{Code, Failure};
 use crate::executor::SlowTenant;
 use crate::migrate::text::{Unfinished, migrated};
@@ -210,7 +210,13 @@ fn strongest(it: &MeasuredStatement) -> String {
     }
     match it.tables.first() {
         Some(MeasuredTable { lock: Some(lock), .. }) => format!("{lock} on {}", name(&it.tables[0])),
-        _ => "–".to_owned(),
+        _ => it.held_since.as_ref().map_or_else(
+            || "–".to_owned(),
+            |held| {
+                let HeldLock { schema, table, lock, line } = held;
+                format!("none new: {lock} on {schema}.{table} is held since line {line}")
+            },
+        ),
     }
 }
 
@@ -280,6 +286,7 @@ pub fn denied_markdown(review: &Review) -> Text {
         effects: None,
         unchecked: &[],
         path: &|file| file.to_owned(),
+        blob: "",
     };
     format::markdown(&Report::from(&verified))
 }
@@ -300,6 +307,7 @@ mod tests {
             slowest_ms: ms,
             slowest_schema: "org_x".to_owned(),
             tables: Vec::new(),
+            held_since: None,
             alone: false,
         };
         let all: Vec<_> = (0..100).map(|number| of(f64::from(number))).collect();

@@ -15,7 +15,7 @@ use crate::executor::{Allowed, Request, RetryPolicy, StatementObserver};
 use crate::ident::{Identifier, SchemaName, Slug};
 use crate::postgres::metadata::state;
 use crate::postgres::{Connection, RestrictedRole, extensions};
-use crate::project::{EffectsByFile, LEAVES_DATABASE, Project, Review, accepts_not_observed};
+use crate::project::{EffectsByFile, Focus, LEAVES_DATABASE, Project, Review, accepts_not_observed};
 use crate::settings::{Migrate, Settings};
 
 /// A plan that passed verification.
@@ -59,7 +59,7 @@ pub async fn verify(
     let prepared = Prepared::look(connection, project, request).await?;
     let pending = prepared.pending(project);
     let effects_by_file = observe(&pending).await?;
-    let review = Review::of(project, pending.iter().copied(), [], &effects_by_file)?;
+    let review = Review::of(project, pending.iter().copied(), [], &effects_by_file, Focus::default())?;
     if let Some(failure) = review.denial() {
         let planned = Planned { steps: prepared.plan.steps };
         return Ok(Verdict::Denied(Box::new(Denied { review, failure, planned })));

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a run measures real time")]
 
 mod approved;
+mod base;
 mod baseline;
 mod prepared;
 mod result;
@@ -15,6 +16,7 @@ pub use approved::{
     ApprovedPlan, Denied, Verdict, accept_without_rights, follow_platform, omit_on_throwaway_database,
     replay_on_throwaway_database, verify,
 };
+pub use base::read_base;
 pub use baseline::{BaselineCheck, baseline, repair};
 pub use result::{
     Migrated, Planned, PlatformStatus, Status, TenantCounts, TenantLine, TenantStatus, VersionChange,

@@ -15,7 +15,7 @@ pub fn failure(failure: &Failure, paint: Paint) -> Text {
         place: failure.place.as_ref(),
         label: "",
         notes: &state.iter().map(String::as_str).collect::<Vec<_>>(),
-        helps: failure.hint.as_deref().as_slice(),
+        help: failure.hint.as_deref(),
     }
     .render(paint);
     // Also the source lines may contain a URL.

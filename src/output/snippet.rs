@@ -40,8 +40,8 @@ pub struct Diagnostic<'a> {
     pub label: &'a str,
     /// Further notes.
     pub notes: &'a [&'a str],
-    /// The next steps.
-    pub helps: &'a [&'a str],
+    /// The next step.
+    pub help: Option<&'a str>,
 }
 
 impl Diagnostic<'_> {
@@ -54,7 +54,7 @@ impl Diagnostic<'_> {
         };
         let [title, label] = [escape_lines(self.title), escape(self.label)];
         let file = self.place.map(|place| escape(place.file())).unwrap_or_default();
-        let helps: Vec<String> = self.helps.iter().map(|help| escape_lines(help)).collect();
+        let help = self.help.map(escape_lines);
         let notes: Vec<String> = self.notes.iter().map(|note| escape_lines(note)).collect();
         let title = level.primary_title(title);
         let title = match self.code {
@@ -92,7 +92,7 @@ impl Diagnostic<'_> {
             None => {}
         }
         elements.extend(notes.iter().map(|note| Level::NOTE.message(note).into()));
-        elements.extend(helps.iter().map(|help| Level::HELP.message(help).into()));
+        elements.extend(help.as_deref().map(|help| Level::HELP.message(help).into()));
         let group = Group::with_title(title).elements(elements);
         let renderer = match paint {
             Paint::Coloured => Renderer::styled(),
@@ -138,7 +138,7 @@ mod tests {
             place,
             label: "here",
             notes: &["known from the text"],
-            helps: &["do not"],
+            help: Some("do not"),
         }
     }
 
@@ -183,7 +183,7 @@ mod tests {
             code: None,
             label: "",
             notes: &[],
-            helps: &[],
+            help: None,
             ..diagnostic(None)
         };
         insta::assert_snapshot!(bare.render(Paint::Plain), @"note: it breaks");
@@ -201,7 +201,7 @@ mod tests {
                 place: Some(&place),
                 label: hostile,
                 notes: &[hostile],
-                helps: &[hostile],
+                help: Some(hostile),
             };
             let drawn = shown.render(Paint::Plain).to_string();
             assert!(!drawn.contains(['\r', '\t', '\u{1b}', '\u{9b}', '\u{202e}', '\u{200b}']), "{drawn}");

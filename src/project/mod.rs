@@ -3,7 +3,9 @@
 //! No writes and no database access belong here.
 #![expect(clippy::disallowed_methods, reason = "this is the layer that reads the disk")]
 
+mod base;
 mod files;
+mod git;
 mod policy;
 mod queries;
 mod review;
@@ -12,14 +14,15 @@ mod server_host;
 mod templates;
 mod workers;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
+pub use base::{Base, EstimatedRows, PendingWrite};
 use files::Loaded;
 pub use files::{read, read_given, read_inside};
-pub use policy::{Base, lowered, policy};
+pub use policy::{PolicyBase, lowered, policy};
 pub use queries::{release, statements};
-pub use review::{EffectsByFile, Review};
+pub use review::{EffectsByFile, Focus, Review};
 pub use server_host::{LEAVES_DATABASE, accepts_not_observed, server_host_failure};
 pub use templates::check_templates;
 
@@ -27,7 +30,7 @@ use crate::chain::{Chain, FileName, Version};
 use crate::error::{Code, Failure};
 use crate::settings::Settings;
 pub use crate::sql::STACK;
-use crate::sql::ScopedNames;
+use crate::sql::{ScopedNames, Script};
 use crate::template::Template;
 
 /// The settings file's name.
@@ -44,7 +47,7 @@ pub struct Root {
     /// The settings.
     pub settings: Settings,
     /// The settings of the base that the policy is taken from, if one was given.
-    pub policy: Option<Base>,
+    pub policy: Option<PolicyBase>,
 }
 
 /// A completely read and checked project.
@@ -55,7 +58,7 @@ pub struct Project {
     /// The settings, without those that are less strict than in the base.
     pub settings: Settings,
     /// The settings of the base that the policy is taken from, if one was given. What only the base may allow is read here.
-    pub policy: Option<Base>,
+    pub policy: Option<PolicyBase>,
     /// The migrations.
     pub chain: Chain,
     /// The templates by name.
@@ -168,6 +171,26 @@ impl Root {
 }
 
 impl Project {
+    /// The files of the chain, the reverse files and those of the templates.
+    fn scripts(&self) -> impl Iterator<Item = &Script> {
+        let migrations = self.chain.migrations().iter().chain(self.chain.downs());
+        let of_templates = self.templates.values().flat_map(Template::scripts);
+        migrations.map(|migration| &migration.script).chain(of_templates)
+    }
+
+    /// The names of the files that are new or edited since the merge base of HEAD and the commit `name`. A file that a symbolic
+    /// link leads to counts as edited.
+    pub fn changed_since(&self, name: &str) -> Result<HashSet<String>, Failure> {
+        let changed = git::Repository { folder: &self.root, flag: "--since" }.changed_since(name)?;
+        let real_root = self.root.canonicalize().unwrap_or_else(|_| self.root.clone());
+        let names = self.scripts().map(|script| script.source.file.clone());
+        let is_changed = |name: &String| {
+            let is_linked = self.root.join(name).canonicalize().ok() != Some(real_root.join(name));
+            is_linked || changed.contains(Path::new(name))
+        };
+        Ok(names.filter(is_changed).collect())
+    }
+
     /// The template `name`, or the default one.
     pub fn template(&self, name: Option<&str>) -> Result<&Template, Failure> {
         let name = name.unwrap_or(&self.settings.tenants.template);

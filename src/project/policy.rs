@@ -2,18 +2,17 @@
 //! cannot lower them unseen.
 
 use std::path::Path;
-use std::process::Output;
 use std::sync::Arc;
 
+use super::git::Repository;
 use super::{MIGRATIONS, Root, SETTINGS_FILE, read};
 use crate::error::{Code, Failure, Place, Source};
-use crate::program::{Needs, command};
 use crate::settings::{Contract, Settings};
 use crate::verify::{Lowered, Policy, Tool};
 
 /// The settings of the base.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Base {
+pub struct PolicyBase {
     /// All of them; the defaults if the base has no settings file.
     pub settings: Settings,
     /// The settings of the change that are less strict, except levels of rules.
@@ -43,65 +42,31 @@ impl Root {
                 taken: false,
             }));
         }
-        self.policy = Some(Base { settings, not_taken });
+        self.policy = Some(PolicyBase { settings, not_taken });
         Ok(self)
     }
 
     /// The settings file at a commit, and whether the project exists there.
     fn at_commit(&self, name: &str) -> Result<(Option<Arc<Source>>, bool), Failure> {
-        let invalid = |message: String| Failure::new(Code::Usage, format!("--policy-from {name}: {message}"));
-        // git would read it as an option.
-        if name.is_empty() || name.starts_with('-') {
-            return Err(invalid("it is not the name of a commit".to_owned())
-                .hint("give a commit, or the path of a file that ends in .toml"));
-        }
-        let commit = self.git(&[
-            "rev-parse",
-            "--verify",
-            "--quiet",
-            "--end-of-options",
-            &format!("{name}^{{commit}}"),
-        ])?;
-        if !commit.status.success() {
-            return Err(invalid("git knows no such commit here".to_owned()).hint(
-                "fetch it first: actions/checkout needs fetch-depth: 2 for the base of a pull request",
-            ));
-        }
-        let commit = String::from_utf8_lossy(&commit.stdout).trim().to_owned();
+        let repository = Repository { folder: &self.path, flag: "--policy-from" };
+        let commit = repository.commit(name)?;
         let listed =
-            self.git_stdout(&["ls-tree", "-z", "--name-only", &commit, "--", SETTINGS_FILE, MIGRATIONS])?;
+            repository.stdout(&["ls-tree", "-z", "--name-only", &commit, "--", SETTINGS_FILE, MIGRATIONS])?;
         let has = |name: &str| listed.split(|byte| *byte == 0).any(|entry| entry == name.as_bytes());
         if !has(SETTINGS_FILE) {
             return Ok((None, has(MIGRATIONS)));
         }
-        let blob = self.git_stdout(&["cat-file", "blob", &format!("{commit}:./{SETTINGS_FILE}")])?;
+        let blob = repository.stdout(&["cat-file", "blob", &format!("{commit}:./{SETTINGS_FILE}")])?;
         let shown = format!("{name}:{SETTINGS_FILE}");
         let text = String::from_utf8(blob).map_err(|_| {
             Failure::new(Code::NotUtf8, "the file is not UTF-8").at(Place::File(shown.clone()))
         })?;
         Ok((Some(Source::new(shown, text.trim_start_matches('\u{feff}'))), true))
     }
-
-    fn git(&self, words: &[&str]) -> Result<Output, Failure> {
-        command("git", Needs::User)
-            .args(words)
-            .current_dir(&self.path)
-            .output()
-            .map_err(|error| Failure::new(Code::Io, format!("running git for --policy-from: {error}")))
-    }
-
-    fn git_stdout(&self, words: &[&str]) -> Result<Vec<u8>, Failure> {
-        let output = self.git(words)?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(Failure::new(Code::Io, format!("git {} failed for --policy-from: {why}", words[0])))
-    }
 }
 
 /// The policy in the settings, with the levels of the base where those are stricter.
-pub fn policy(settings: &Settings, base: Option<&Base>) -> Result<Policy, Failure> {
+pub fn policy(settings: &Settings, base: Option<&PolicyBase>) -> Result<Policy, Failure> {
     let policy = of_settings(settings)?;
     Ok(match base {
         Some(base) => policy.with_base(of_settings(&base.settings)?),
@@ -119,7 +84,11 @@ fn of_settings(settings: &Settings) -> Result<Policy, Failure> {
 }
 
 /// The lowered settings of a verification with this policy.
-pub fn lowered(settings: &Settings, base: Option<&Base>, policy: &Policy) -> Result<Vec<Lowered>, Failure> {
+pub fn lowered(
+    settings: &Settings,
+    base: Option<&PolicyBase>,
+    policy: &Policy,
+) -> Result<Vec<Lowered>, Failure> {
     let mut lowered = policy.lowered();
     if settings.verify.contract == Contract::Queries {
         lowered.push(Lowered {

@@ -1,7 +1,7 @@
 //! Runs `verify` on a project's migrations and templates, each with the schema before it, and collects the findings.
 //! Files are verified in parallel.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,9 +10,10 @@ use serde::Serialize;
 use super::policy::{lowered, policy};
 use super::schema_replay::{ReplayedFile, SchemaReplay, Target};
 use super::workers::parallel_map;
-use super::{Project, read_given};
+use super::{Base, Project, read_given};
 use crate::chain::{Migration, ScopeLines};
 use crate::error::{Code, Failure, Place, Source};
+use crate::ident::Identifier;
 use crate::settings::Settings;
 use crate::sql::{FileKind, MetadataFilter, Scope, Script};
 use crate::template::Template;
@@ -22,6 +23,15 @@ use crate::verify::{
 
 /// The observed effects of migrations that ran on a shadow or branch, by file name.
 pub type EffectsByFile = HashMap<String, ObservedEffects>;
+
+/// What to judge, and with what knowledge.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Focus<'a> {
+    /// Judge only these files; the others are read for the schema.
+    pub only: Option<&'a HashSet<String>>,
+    /// The catalog of a real database.
+    pub base: Option<&'a Base>,
+}
 
 /// The result of verifying some files.
 #[derive(Debug, Clone, Serialize)]
@@ -41,35 +51,42 @@ impl Review {
         migrations: impl IntoIterator<Item = &'a Migration>,
         templates: impl IntoIterator<Item = &'a Template>,
         effects: &EffectsByFile,
+        Focus { only, base: catalog }: Focus<'_>,
     ) -> Result<Self, Failure> {
+        let is_wanted = |script: &Script| only.is_none_or(|names| names.contains(&script.source.file));
         let (settings, base) = (&project.settings, project.policy.as_ref());
         let policy = policy(settings, base)?;
         let lowered = lowered(settings, base, &policy)?;
-        let migrations: Vec<&Migration> = migrations.into_iter().collect();
-        let templates: Vec<&Template> = templates.into_iter().collect();
-        let scripts: Vec<Vec<&Script>> = templates
-            .iter()
-            .map(|of| of.files.iter().chain(&of.after_create).map(|(script, _)| script).collect())
-            .collect();
+        let migrations = migrations.into_iter().filter(|migration| is_wanted(&migration.script));
+        let migrations: Vec<&Migration> = migrations.collect();
+        let templates = templates.into_iter().filter(|template| template.scripts().any(is_wanted));
+        let templates: Vec<&Template> = templates.collect();
+        let scripts: Vec<Vec<&Script>> = templates.iter().map(|of| of.scripts().collect()).collect();
         let of_templates = templates.iter().zip(&scripts).map(|(of, scripts)| Target::Template(of, scripts));
         let targets: Vec<_> = migrations.into_iter().map(Target::Migration).chain(of_templates).collect();
-        let mut replay = SchemaReplay::of(project, &targets);
+        let mut replay = SchemaReplay::of(project, &targets, catalog);
         // One thread replays the schema for the next file while others verify files.
         let files = targets.into_iter().flat_map(|target| replay.files(target));
+        let files = files.filter(|file| is_wanted(file.script));
         let judged = parallel_map(files, |file| file.judge(&policy, settings, effects));
-        Ok(Self { lowered, ..Self::from_files(judged) })
+        let mut review = Self { lowered, ..Self::from_files(judged) };
+        review.summary.read = only.map(|_| project.scripts().count());
+        if let Some(catalog) = catalog {
+            review.findings.iter_mut().for_each(|finding| catalog.add_rows(finding));
+        }
+        Ok(review)
     }
 
-    /// Verifies files outside the project's folders, each separately, on the schema that `base` creates; without a base the
-    /// schema is unknown. `files` are paths with their names for output. Failures of unreadable files are returned too.
+    /// Verifies files outside the project's folders, each separately, on the schema that `base` creates or a database has;
+    /// without a base it is unknown. `files` are paths with their names for output. Failures of unreadable files are returned too.
     pub fn of_files(
         root: Option<&Path>,
         files: &[(PathBuf, String)],
-        base: &[Arc<Source>],
+        (base, catalog): (&[Arc<Source>], Option<&Base>),
         policy: &Policy,
         settings: &Settings,
     ) -> (Self, Vec<Failure>) {
-        let before = match schema_of(base, settings) {
+        let before = match catalog.map_or_else(|| schema_of(base, settings), |catalog| Ok(catalog.model())) {
             Ok(before) => before,
             Err(failure) => return (Self::empty(), vec![failure]),
         };
@@ -185,6 +202,8 @@ impl ReplayedFile<'_> {
     fn judge(&self, policy: &Policy, settings: &Settings, effects: &EffectsByFile) -> (Vec<Finding>, usize) {
         let platform = settings.platform_schema();
         let shared: Vec<String> = settings.shared_path().names().map(str::to_owned).collect();
+        let columns = &settings.tenants.columns;
+        let columns = [&columns.id, &columns.name, &columns.slug, &columns.schema].map(Identifier::as_str);
         let name = self.script.source.file.rsplit('/').next().unwrap_or_default();
         let file = File {
             script: self.script,
@@ -195,6 +214,7 @@ impl ReplayedFile<'_> {
                 platform: platform.as_str(),
                 prefix: &settings.tenants.schema_prefix,
                 shared: &shared,
+                registry: (settings.tenants.registry.as_str(), &columns),
             },
         };
         (verify(&file, policy), self.replay.statements.len())

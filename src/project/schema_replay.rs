@@ -1,9 +1,9 @@
 //! Replays a project's files to compute the schema before each of them: the platform by the chain, a tenant by its
-//! template and then the chain. The replay runs once, and only as far as needed.
+//! template and then the chain; at the versions of a real database, its catalog. The replay runs once, and only as far as needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Project;
+use super::{Base, Project};
 use crate::chain::{Migration, Version};
 use crate::sql::{Scope, Script};
 use crate::template::Template;
@@ -30,6 +30,7 @@ pub(super) struct ReplayedFile<'a> {
 #[derive(Debug)]
 pub(super) struct SchemaReplay<'a> {
     project: &'a Project,
+    base: Option<&'a Base>,
     platform: String,
     /// The next step of the chain.
     next: usize,
@@ -41,7 +42,7 @@ pub(super) struct SchemaReplay<'a> {
 
 impl<'a> SchemaReplay<'a> {
     /// Starts a replay that can later return the requested files.
-    pub(super) fn of(project: &'a Project, targets: &[Target<'a>]) -> Self {
+    pub(super) fn of(project: &'a Project, targets: &[Target<'a>], base: Option<&'a Base>) -> Self {
         let platform = project.settings.platform_schema().as_str().to_owned();
         let chain = project.chain.migrations();
         let keep = targets.iter().flat_map(|target| match target {
@@ -57,7 +58,7 @@ impl<'a> SchemaReplay<'a> {
         let shared = project.settings.shared_path();
         let state = Schema::of_project(&platform, whole).with_shared_schemas(shared.names());
         let mut replay =
-            Self { project, platform, next: 0, state, keep: keep.collect(), kept: BTreeMap::new() };
+            Self { project, base, platform, next: 0, state, keep: keep.collect(), kept: BTreeMap::new() };
         if let Some(first) = chain.first() {
             replay.on_version(first.from());
         }
@@ -126,6 +127,9 @@ impl<'a> SchemaReplay<'a> {
             && template.version == *version
         {
             self.state.replace_tenant(&tenant_schema(template, &self.platform));
+        }
+        if let Some(base) = self.base {
+            base.apply(version, &mut self.state);
         }
         if self.keep.contains(version) {
             self.kept.insert(version, self.state.clone());

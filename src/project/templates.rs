@@ -19,8 +19,13 @@ pub fn check_templates(project: &Project) -> Result<Checked, Failure> {
             shared_keys: compiled.shared_keys.into_iter().map(SharedKeyJson).collect(),
         })
     };
-    let Review { findings, summary, lowered } =
-        Review::of(project, [], project.templates.values(), &super::EffectsByFile::new())?;
+    let Review { findings, summary, lowered } = Review::of(
+        project,
+        [],
+        project.templates.values(),
+        &super::EffectsByFile::new(),
+        super::Focus::default(),
+    )?;
     let templates = project.templates.values().filter_map(checked).collect();
     Ok(Checked { templates, findings, lowered, summary, proofs: Vec::new() })
 }

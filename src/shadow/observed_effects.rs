@@ -12,7 +12,7 @@ use crate::chain::Migration;
 use crate::error::{Code, Failure, Place};
 use crate::postgres::catalog::{self, PartKey, PartKind, Property, What};
 use crate::queries::Kind;
-use crate::sql::Scope;
+use crate::sql::{ORG_SCHEMA, Scope};
 use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects, ObservedPart, RuleId, names};
 
 impl Step {
@@ -75,7 +75,7 @@ impl Step {
                 let name = change.object.bare_name().to_owned();
                 (change.object.to_string(), [name].into_iter().chain(part).collect())
             };
-            let message = format!("`{object}: {}` {}", change.line(), harm.why);
+            let message = format!("`{object}: {}` {}", in_schema(caused.schema, &change.line()), harm.why);
             observed.push(ObservedEffect {
                 part: change.part.as_ref().map(|part| match part.kind {
                     PartKind::Index => ObservedPart::Index,
@@ -283,6 +283,14 @@ fn shown(text: &str) -> String {
         return line;
     }
     line.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+/// The text of a change without the placeholder for a schema that is not a tenant's.
+fn in_schema(owner: SchemaOwner, text: &str) -> String {
+    match owner {
+        SchemaOwner::Tenant | SchemaOwner::OtherTenant => text.to_owned(),
+        SchemaOwner::Platform | SchemaOwner::Elsewhere => text.replace(&format!("{ORG_SCHEMA}."), ""),
+    }
 }
 
 /// The effect with its statement and schema. In another schema than the statement's, the names include that of the schema,

@@ -2,6 +2,7 @@
 //! body, so that spans are valid in the user's text.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use squawk_syntax::SyntaxKind;
@@ -53,37 +54,25 @@ pub enum Guard {
 impl Code {
     /// The code in `statement`, a DO block or the definition of a routine in PL/pgSQL or SQL; `None` if it cannot be read.
     pub fn of(script: &Script, statement: &Statement) -> Option<Self> {
-        let node = statement.node(script);
         let is_block = statement.kind == SyntaxKind::DO;
-        let holder = match statement.kind {
-            SyntaxKind::DO => node,
-            SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE => {
-                node.first(SyntaxKind::AS_DEFINITION)?
-            }
-            _ => return None,
-        };
-        let is_string = |text: &str| text.starts_with(['\'', '$']) || text.starts_with(['E', 'e']);
-        let language = node.tokens().skip_while(|token| token.kind != SyntaxKind::LANGUAGE_KW).nth(1);
-        let language = language.map(|token| normalized(token.text.trim_matches('\'')));
-        let of_language = |token: &super::Token<'_>| {
-            token.within == SyntaxKind::LITERAL && is_string(token.text) && token.text.len() > 1
-        };
-        let mut bodies = holder.tokens().filter(of_language);
-        let body = bodies
-            .find(|token| Some(token.text.trim_matches('\'').to_lowercase()) != language || !is_block)?;
-        let (start, inner) = content(body.text)?;
-        let inner = match body.text.chars().next() {
-            Some('$') => Cow::Borrowed(inner),
-            _ if inner.contains('\\') => return None,
-            _ => Cow::Owned(without_doubled_quotes(inner)),
-        };
-        let offset = body.range().start + start;
+        let (inner, offset, language) = body_of(script, statement)?;
         match language.as_deref() {
             None if is_block => Self::plpgsql(&script.source, &inner, offset),
             Some("plpgsql") => Self::plpgsql(&script.source, &inner, offset),
             Some("sql") if !is_block => Self::sql(&script.source, &inner, offset),
             _ => None,
         }
+    }
+
+    /// The COMMIT or ROLLBACK in a DO block, which fails in a transaction (manual, chapter 43.8).
+    pub(super) fn transaction_control(script: &Script, statement: &Statement) -> Option<Range<usize>> {
+        if statement.kind != SyntaxKind::DO {
+            return None;
+        }
+        let (inner, offset, language) = body_of(script, statement)?;
+        let range =
+            language.is_none_or(|language| language == "plpgsql").then(|| plpgsql::control(&inner))??;
+        Some(offset + range.start..offset + range.end)
     }
 
     fn plpgsql(source: &Arc<Source>, text: &str, offset: usize) -> Option<Self> {
@@ -120,6 +109,39 @@ impl Code {
             script: resolved_on_path(script),
         })
     }
+}
+
+/// The text of the body, where it begins in the file, and its language if it is given.
+fn body_of<'s>(
+    script: &'s Script,
+    statement: &'s Statement,
+) -> Option<(Cow<'s, str>, usize, Option<String>)> {
+    let node = statement.node(script);
+    let is_block = statement.kind == SyntaxKind::DO;
+    let holder = match statement.kind {
+        SyntaxKind::DO => node,
+        SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE => {
+            node.first(SyntaxKind::AS_DEFINITION)?
+        }
+        _ => return None,
+    };
+    let is_string = |text: &str| text.starts_with(['\'', '$']) || text.starts_with(['E', 'e']);
+    let language = node.tokens().skip_while(|token| token.kind != SyntaxKind::LANGUAGE_KW).nth(1);
+    let language = language.map(|token| normalized(token.text.trim_matches('\'')));
+    let of_language = |token: &super::Token<'_>| {
+        token.within == SyntaxKind::LITERAL && is_string(token.text) && token.text.len() > 1
+    };
+    let mut bodies = holder.tokens().filter(of_language);
+    let body =
+        bodies.find(|token| Some(token.text.trim_matches('\'').to_lowercase()) != language || !is_block)?;
+    let (start, inner) = content(body.text)?;
+    let inner = match body.text.chars().next() {
+        Some('$') => Cow::Borrowed(inner),
+        _ if inner.contains('\\') => return None,
+        _ => Cow::Owned(without_doubled_quotes(inner)),
+    };
+    let offset = body.range().start + start;
+    Some((inner, offset, language))
 }
 
 /// Names in a body are not sent qualified.

@@ -3,6 +3,7 @@
 
 use squawk_syntax::SyntaxKind;
 
+use super::code::Code;
 use super::own::{VERSION_TABLE, touched_own_object};
 use super::tree::{Kinds, Node};
 use super::{Name, NameRole, Scope, Script, SqlError, Statement, normalized};
@@ -67,6 +68,13 @@ impl MetadataFilter<'_> {
         for statement in rest {
             if CONTROL.contains(&statement.kind) {
                 return Err(control(script, statement));
+            }
+            if let Some(range) = Code::transaction_control(script, statement) {
+                let verb = script.source.text[range.clone()].to_uppercase();
+                return Err(SqlError::TransactionControl {
+                    statement: verb,
+                    place: Place::at(&script.source, range),
+                });
             }
             let is_version_table = |name: &Name| {
                 name.name == VERSION_TABLE && name.schema.is_none() && name.role != NameRole::Referenced
@@ -403,6 +411,21 @@ mod tests {
             "BEGIN; SELECT 1; END AND CHAIN",
         ] {
             assert!(matches!(body(sql), Err(SqlError::TransactionControl { .. })), "{sql}");
+        }
+        for (sql, place) in [
+            ("DO $$ BEGIN COMMIT; END $$", "t.sql:1:13"),
+            ("DO $$ BEGIN UPDATE t SET a = 1; commit AND CHAIN; END $$", "t.sql:1:33"),
+            ("DO $$ BEGIN IF true THEN\n ROLLBACK; END IF; END $$", "t.sql:2:2"),
+        ] {
+            let Err(SqlError::TransactionControl { place: found, .. }) = body(sql) else { panic!("{sql}") };
+            assert_eq!(found.to_string(), place, "{sql}");
+        }
+        for sql in [
+            "DO $$ BEGIN UPDATE t SET commit = 1; END $$",
+            "DO $$ BEGIN PERFORM 'COMMIT;'; /* ; COMMIT; */ END $$",
+            "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$",
+        ] {
+            assert!(body(sql).is_ok(), "{sql}");
         }
     }
 

@@ -121,6 +121,11 @@ impl From<TemplateError> for Failure {
 }
 
 impl Template {
+    /// Its files, in order, then those of `after_create`.
+    pub fn scripts(&self) -> impl Iterator<Item = &Script> {
+        self.files.iter().chain(&self.after_create).map(|(script, _)| script)
+    }
+
     /// Reads the template `name` from its files, sorted by name, and returns all errors. The names that valid files create
     /// are added to `known`.
     pub fn read(

@@ -89,7 +89,7 @@ fn shared(SharedKeyJson(key): &SharedKeyJson, paint: Paint) -> Text {
         notes: &[&format!(
             "creating a tenant locks {table} against writers and other new tenants until COMMIT"
         )],
-        helps: &[],
+        help: None,
     }
     .render(paint)
 }

@@ -114,7 +114,7 @@ impl Finding {
     /// How to accept it, if that is possible.
     pub fn acceptance(&self) -> Option<String> {
         let line = self.allow_line.as_ref().filter(|_| self.denies())?;
-        Some(format!("to accept it, add `{line}`; `tenure explain {}` says more", self.rule))
+        Some(format!("to accept it, add the line `{line}`; see also `tenure explain {}`", self.rule))
     }
 
     /// The position, if it is about a file.
@@ -240,10 +240,13 @@ impl fmt::Display for Counts {
 /// The counts at the end of a report on files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Number of files.
+    /// Number of judged files.
     pub files: usize,
-    /// Number of statements.
+    /// Number of statements in them.
     pub statements: usize,
+    /// Number of files that were read, if only new and changed ones were judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read: Option<usize>,
     /// The numbers of findings.
     #[serde(flatten)]
     pub counts: Counts,
@@ -252,14 +255,15 @@ pub struct Summary {
 impl Summary {
     /// Counts the `findings` in `files` files with a total of `statements` statements.
     pub fn of(findings: &[Finding], files: usize, statements: usize) -> Self {
-        Self { files, statements, counts: Counts::of(findings) }
+        Self { files, statements, read: None, counts: Counts::of(findings) }
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { files, statements, counts } = self;
-        write!(f, "{}, {}: {counts}", plural(*files, "file"), plural(*statements, "statement"))
+        let Self { files, statements, read, counts } = self;
+        let read = read.map(|read| format!(" of {read} judged")).unwrap_or_default();
+        write!(f, "{}{read}, {}: {counts}", plural(*files, "file"), plural(*statements, "statement"))
     }
 }
 

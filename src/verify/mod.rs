@@ -35,8 +35,9 @@ pub use policy::{Lowered, Policy, PolicyError};
 pub use rule::{EXAMPLES_ACT_ON, Impact, RULES, Rule, Tool, find};
 pub use rule_id::RuleId;
 pub use schema::{
-    CodeReplay, CodeStep, Conversion as TypeConversion, Effect, Schema, ScriptReplay, StatementContext,
-    appends_columns, is_builtin_function,
+    CatalogObject, CatalogSchema, CatalogTenant, CodeReplay, CodeStep, Conversion as TypeConversion,
+    DatabaseCatalog, Effect, Schema, ScriptReplay, StatementContext, appends_columns, is_builtin_function,
+    is_plain_row_write,
 };
 
 /// A file to verify.
@@ -63,6 +64,8 @@ pub struct ProjectSchemas<'a> {
     pub prefix: &'a str,
     /// The schemas on a unit's search path after its own schema.
     pub shared: &'a [String],
+    /// The registry of tenants in the platform's schema, and the columns that Tenure needs in it.
+    pub registry: (&'a str, &'a [&'a str]),
 }
 
 impl ProjectSchemas<'_> {

@@ -123,6 +123,7 @@ pub enum RuleId {
     ForeignKeyIndex,
     LargeMigration,
     MissingDescription,
+    RegistryTable,
     PreferText,
     PreferBigint,
     PreferIdentity,

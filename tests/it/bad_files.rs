@@ -169,7 +169,7 @@ fn a_header_agrees_with_the_name_and_says_what_the_file_does() {
     let headers = [
         ("-- a note\n-- Migration: v1.0.0 to v1.0.2\n-- Description: x\n", "header-mismatch", ":2:1"),
         ("-- Migration: v1.0.0\n-- Description: x\n", "header-invalid", ":1:1"),
-        ("-- Migration: one to two\n-- Description: x\n", "header-invalid", ":1:1"),
+        ("-- Migration: v1.0.0 to two\n-- Description: x\n", "header-invalid", ":1:1"),
         ("-- Migration: v1.0.0 to v1.0.1\n", "header-missing", ""),
         ("-- Description:\n", "header-missing", ""),
         ("-- Description: x\n-- Scope: world\n", "header-invalid", ":2:1"),
@@ -200,15 +200,25 @@ fn bytes_that_are_not_utf_8_are_refused_where_they_stand() {
 #[test]
 fn a_file_without_a_statement_is_refused() {
     let file = "migrations/v1.0.0_to_v1.0.1_x.sql";
-    let texts = [
-        "",
-        "\n\n",
-        "-- Description: x\n-- nothing else\n",
-        "/* Description: x */",
-        "-- Description: x\nBEGIN;\nCOMMIT;\n",
-        ";;\n",
-    ];
+    let texts = ["", "\n\n", "BEGIN;\nCOMMIT;\n", ";;\n"];
     refused_as_a_whole(&texts.map(|text: &str| ([FIRST, (file, text.as_bytes())], "migration-empty")));
+    refused_as_a_whole(&[([FIRST, (file, b"/* Description: x */")], "header-missing")]);
+}
+
+#[test]
+fn a_file_of_comments_moves_the_version_with_a_note() {
+    for text in ["-- Description: x\n-- Migration: nothing else\n", "-- Description: x\nBEGIN;\nCOMMIT;\n"] {
+        let project = project_of(&[FIRST, ("migrations/v1.0.0_to_v1.0.1_x.sql", text.as_bytes())]);
+        let output = project.run("verify").ok();
+        let is_empty = !text.contains("BEGIN");
+        assert_eq!(
+            output.stderr.contains("v1.0.0_to_v1.0.1_x.sql contains no statement"),
+            is_empty,
+            "{output}"
+        );
+        assert_eq!(project.run("migrate up").ok().code, 0);
+        assert_eq!(project.json("status").1["platform"]["version"], "1.0.1");
+    }
 }
 
 #[test]

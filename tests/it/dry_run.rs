@@ -153,8 +153,17 @@ fn rewrites_and_full_scans_are_reported() {
         "ALTER TABLE workspaces ADD COLUMN n float8 DEFAULT random();\n\
         UPDATE workspaces SET n = 2 WHERE n < 1;",
     );
-    let (code, document, stderr) = fixture.json("");
+    let (code, document, stderr) = fixture.json("--report report.md");
     assert_eq!(code, 0, "{document:#} {stderr}");
+    let line = &statement(&document, "random")["line"];
+    let held = &statement(&document, "UPDATE")["held_since"];
+    assert_eq!(
+        (&held["table"], &held["lock"], &held["line"]),
+        (&"workspaces".into(), &"ACCESS EXCLUSIVE".into(), line)
+    );
+    let told = format!("none new: ACCESS EXCLUSIVE on {{org_schema}}.workspaces is held since line {line}");
+    assert!(fixture.report().contains(&told), "{}", fixture.report());
+    assert!(statement(&document, "random").get("held_since").is_none());
     let altered = &statement(&document, "random")["tables"][0];
     assert_eq!((&altered["table"], &altered["rewritten"]), (&"workspaces".into(), &1.into()), "{altered}");
     // The lock is held already; what is read whole is told all the same.

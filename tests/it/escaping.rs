@@ -43,7 +43,7 @@ fn assert_output_safe(output: &Output, own: &[&str]) {
     assert_safe(&output.stderr, &[]);
 }
 
-const FORMATS: [&str; 5] = ["human", "json", "sarif", "github", "markdown"];
+const FORMATS: [&str; 7] = ["human", "json", "sarif", "github", "markdown", "junit", "codequality"];
 
 /// The runner's commands that a format consists of.
 fn own(format: &str) -> &'static [&'static str] {
@@ -208,6 +208,7 @@ fn words_of_the_command_line_are_escaped() {
             vec!["explain", hostile],
             vec![hostile],
             vec!["verify", "--policy-from", hostile],
+            vec!["verify", "--since", hostile],
             vec!["-C", hostile, "status"],
         ] {
             let output = project.run_words(&words);

@@ -78,7 +78,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     (
         "migrate",
-        &["executor", "project", "postgres", "output", "event", "settings", "chain", "ident", "error"],
+        &[
+            "executor", "project", "postgres", "verify", "output", "event", "settings", "chain", "sql",
+            "ident", "error",
+        ],
     ),
     ("doctor", &["postgres", "output", "ident", "error"]),
     ("restore_point", &["postgres", "output", "ident", "error"]),
@@ -88,7 +91,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &["executor", "project", "postgres", "verify", "output", "settings", "sql", "ident", "error"],
     ),
     ("executor", &["postgres", "event", "settings", "chain", "sql", "ident", "error"]),
-    ("project", &["program", "template", "verify", "queries", "settings", "chain", "sql", "error"]),
+    ("project", &["program", "template", "verify", "queries", "settings", "chain", "sql", "ident", "error"]),
     ("postgres", &["program", "verify", "queries", "settings", "chain", "sql", "ident", "error"]),
     ("program", &[]),
     ("template", &["verify", "output", "chain", "sql", "ident", "error"]),
@@ -117,6 +120,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("humantime", &["settings"]),
     ("indicatif", &["cli"]),
     ("postgres_protocol", &["tenant"]),
+    ("quick_xml", &["verify"]),
     ("rand", &["tenant"]),
     ("rayon", &["project", "verify"]),
     ("refinery", &["postgres"]),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Finish as _, Project};
 
-fn git(folder: &Path, words: &[&str]) {
+pub fn git(folder: &Path, words: &[&str]) {
     let mut command = Command::new("git");
     command.args(["-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]).args(words);
     let output = command.current_dir(folder).env("GIT_CONFIG_NOSYSTEM", "1").env("HOME", folder).finish();

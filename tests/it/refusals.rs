@@ -47,14 +47,16 @@ fn the_seeds_bad_example_is_refused_with_the_line_under_it() {
     ----- stdout -----
 
     ----- stderr -----
+    checked 6 files, 12 statements: 1 finding is denied.
+
     error[drop-column]: `DROP COLUMN email` drops a column that the running release may read or write
      --> migrations/v1.0.4_to_v1.0.5_drop_email.sql:4:19
       |
     4 | ALTER TABLE users DROP COLUMN email;
       |                   ^^^^^^^^^^^^^^^^^ on platform
       |
+      = note: to accept it, add the line `-- Allow: drop-column users.email because <reason>`; see also `tenure explain drop-column`
       = help: stop using it in one release, and drop it in a later migration when that release no longer runs
-      = help: to accept it, add `-- Allow: drop-column users.email because <reason>`; `tenure explain drop-column` says more
 
     6 files, 12 statements: 1 denied
     refused: nothing was written

@@ -151,14 +151,16 @@ fn the_good_example_passes_and_the_bad_one_is_refused() {
     ----- stdout -----
 
     ----- stderr -----
+    checked 1 file, 1 statement: 1 finding is denied.
+
     error[drop-column]: `DROP COLUMN email` drops a column that the running release may read or write
      --> migrations/v1.0.4_to_v1.0.5_bad.sql:4:19
       |
     4 | ALTER TABLE users DROP COLUMN email;
       |                   ^^^^^^^^^^^^^^^^^ on platform
       |
+      = note: to accept it, add the line `-- Allow: drop-column users.email because <reason>`; see also `tenure explain drop-column`
       = help: stop using it in one release, and drop it in a later migration when that release no longer runs
-      = help: to accept it, add `-- Allow: drop-column users.email because <reason>`; `tenure explain drop-column` says more
 
     1 file, 1 statement: 1 denied
     refused: nothing was written

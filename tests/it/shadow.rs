@@ -244,3 +244,17 @@ fn a_file_that_undoes_a_step_brings_back_what_was_there() {
     let found = undo("ALTER TABLE workspaces DROP COLUMN nothing;");
     assert!(found[0]["message"].as_str().unwrap().contains("cannot reverse the step"), "{found:?}");
 }
+
+#[test]
+fn an_effect_on_the_platform_names_no_tenant_schema() {
+    let project = Project::seeds();
+    project.next_migration(
+        "-- Scope: platform\nDO $$ BEGIN
+           EXECUTE 'CREATE FUNCTION datalinx_platform.f() RETURNS text LANGUAGE sql AS ''SELECT 1::text''';
+           EXECUTE 'ALTER TABLE datalinx_platform.users ALTER COLUMN role SET DEFAULT datalinx_platform.f()'; END $$;",
+    );
+    let (code, document) = project.json("verify --shadow");
+    let text = document["findings"].to_string();
+    assert!(code == 1 && text.contains(" to f()` makes"), "{document:#}");
+    assert!(!text.contains("{org_schema}"), "{document:#}");
+}

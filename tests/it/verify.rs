@@ -68,7 +68,10 @@ fn one_run_reports_every_error_and_judges_the_rest() {
         assert!(human.stderr.contains(&format!("error[{code}]")), "{code}: {human}");
         assert!(human.stderr.contains(&format!("--> {place}")), "{place}: {human}");
     }
-    assert!(human.stdout.starts_with("error[drop-column]"), "{human}");
+    assert!(
+        human.stdout.starts_with("checked 2 files, 2 statements: 1 finding is denied.\n\nerror[drop-column]"),
+        "{human}"
+    );
     assert!(
         human.stdout.ends_with("2 files, 2 statements: 1 denied; 7 errors, so not all could be judged\n"),
         "{human}"
@@ -219,14 +222,15 @@ fn nothing_that_a_file_holds_breaks_out_of_an_annotation_or_a_cell() {
     assert_snapshot!(project.run("verify --output markdown"), @r#"
     exit code: 1
     ----- stdout -----
-    ### Tenure verify
+    ### Tenure verify checked 2 files, 4 statements: 1 finding is denied, 1 is a warning, 1 is accepted.
 
-    2 files, 4 statements: 1 denied, 1 warned, 1 allowed
+    | | where | rule | what is wrong | what to do | to accept it |
+    | --- | --- | --- | --- | --- | --- |
+    | denied | [`migrations/v1.0.0_to_v1.0.1_odd.sql:5:3`](migrations/v1.0.0_to_v1.0.1_odd.sql#L5) | `drop-column` | `` `DROP COLUMN "a\|b`c</code>@x,y:z%0A[l](http://***"` drops a column that the running release may read or write `` | `stop using it in one release, and drop it in a later migration when that release no longer runs` | `-- Allow: drop-column because …` |
 
-    | | where | rule | statement | what to do |
+    | | where | rule | what is wrong | what to do |
     | --- | --- | --- | --- | --- |
-    | denied | `migrations/v1.0.0_to_v1.0.1_odd.sql:5:3` | `drop-column` | ``DROP COLUMN "a\|b`c</code>@x,y:z%0A[l](http://***"`` | `stop using it in one release, and drop it in a later migration when that release no longer runs` |
-    | warning | `migrations/v1.0.0_to_v1.0.1_odd.sql:7:9` | `index-locks-writes` | `CREATE INDEX i ON things (id)` | `on a big table, CREATE INDEX CONCURRENTLY in a migration of its own, without BEGIN and COMMIT` |
+    | warning | [`migrations/v1.0.0_to_v1.0.1_odd.sql:7:9`](migrations/v1.0.0_to_v1.0.1_odd.sql#L7) | `index-locks-writes` | `` `CREATE INDEX i ON things (id)` blocks writes to the table until the index is built `` | `on a big table, CREATE INDEX CONCURRENTLY in a migration of its own, without BEGIN and COMMIT` |
 
     <details><summary>Details</summary>
 
@@ -237,8 +241,8 @@ fn nothing_that_a_file_holds_breaks_out_of_an_annotation_or_a_cell() {
     5 |   DROP COLUMN "a|b`c</code>@x,y:z%0A[l](http://***";
       |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ on platform
       |
+      = note: to accept it, add the line `-- Allow: drop-column things."a|b`c</code>@x,y:z%0A[l](http://***" because <reason>`; see also `tenure explain drop-column`
       = help: stop using it in one release, and drop it in a later migration when that release no longer runs
-      = help: to accept it, add `-- Allow: drop-column things."a|b`c</code>@x,y:z%0A[l](http://***" because <reason>`; `tenure explain drop-column` says more
     ```
 
     ```text
@@ -255,9 +259,9 @@ fn nothing_that_a_file_holds_breaks_out_of_an_annotation_or_a_cell() {
 
     <details><summary>Accepted by the files: 1</summary>
 
-    | | where | rule | statement | because |
+    | | where | rule | what is accepted | because |
     | --- | --- | --- | --- | --- |
-    | accepted | `migrations/v1.0.0_to_v1.0.1_odd.sql:3:1` | `drop-view` | `DROP VIEW datalinx_platform."old"` | `` <b>nobody</b> \| reads `it` `` |
+    | accepted | [`migrations/v1.0.0_to_v1.0.1_odd.sql:3:1`](migrations/v1.0.0_to_v1.0.1_odd.sql#L3) | `drop-view` | `` `DROP VIEW datalinx_platform."old"` drops a view that the running release may query `` | `` <b>nobody</b> \| reads `it` `` |
 
     </details>
 
@@ -278,11 +282,7 @@ fn no_findings_is_reported() {
     assert_snapshot!(project.run("verify --output markdown"), @"
     exit code: 0
     ----- stdout -----
-    ### Tenure verify
-
-    9 files, 19 statements: nothing found
-
-    No findings.
+    ### Tenure verify checked 9 files, 19 statements: nothing found.
 
     ----- stderr -----
     ");

@@ -151,8 +151,16 @@ async fn page_of_fingerprints(
 
 /// The server's major version. Only servers of one version print definitions the same.
 pub async fn server_major(connection: &mut Connection) -> Result<u32, Failure> {
+    server_major_as(connection, Transaction::Own).await
+}
+
+/// Like the function above, in the given transaction.
+pub(super) async fn server_major_as(
+    connection: &mut Connection,
+    transaction: Transaction,
+) -> Result<u32, Failure> {
     let sql = "SELECT current_setting('server_version_num')::int8 / 10000 AS major";
-    let sets = query_with_retry(connection, sql, Transaction::Own, "reading the server's version").await?;
+    let sets = query_with_retry(connection, sql, transaction, "reading the server's version").await?;
     let row = sets.first().and_then(|rows| rows.first()).ok_or_else(unexpected_result)?;
     u32::try_from(row.integer("major")?).map_err(|_| unexpected_result())
 }

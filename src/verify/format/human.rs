@@ -1,9 +1,9 @@
-//! Findings as text: each with its source lines, then a line of counts. Accepted findings are included with their reason,
-//! for reviewers.
+//! Findings as text: a sentence, the findings with their source lines, denials first, then a line of counts. Accepted findings
+//! are included with their reason, for reviewers.
 
 use rayon::prelude::*;
 
-use super::report::{alike, more};
+use super::report::{more, sentence, worst_first};
 use crate::error::Place;
 use crate::output::{Diagnostic, Paint, Severity, Text, escape};
 use crate::verify::{Finding, FindingTarget, Level, Lowered};
@@ -11,7 +11,7 @@ use crate::verify::{Finding, FindingTarget, Level, Lowered};
 /// Minimum number of findings that are formatted in parallel.
 const MANY: usize = 256;
 
-/// All findings, the lowered settings and the line of counts.
+/// The sentence, all findings, the lowered settings and the line of counts.
 pub fn findings(
     findings: &[Finding],
     lowered: &[Lowered],
@@ -19,13 +19,18 @@ pub fn findings(
     paint: Paint,
 ) -> Text {
     let draw = |(finding, others): &(&Finding, usize)| one(finding, *others, paint);
-    let found = alike(findings);
+    let found = worst_first(findings);
     let drawn: Vec<Text> = if found.len() < MANY {
         found.iter().map(draw).collect()
     } else {
         found.par_iter().map(draw).collect()
     };
+    let summary = summary.to_string();
     let mut text = Text::default();
+    if !found.is_empty() {
+        text.line(format_args!("{}.", sentence(&summary, findings)));
+        text.blank();
+    }
     for one in &drawn {
         text.append(one);
         text.blank();
@@ -41,7 +46,7 @@ pub fn findings(
 pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> Text {
     let accepted = finding.allowed.as_ref().map(|because| format!("allowed because {because}"));
     let observed = finding.observed.iter().map(|effect| format!("on the shadow: {effect}"));
-    let notes = more(others).into_iter().chain(observed).chain(accepted.clone());
+    let notes = more(others).into_iter().chain(observed).chain(accepted.clone()).chain(finding.acceptance());
     let notes: Vec<String> = notes.map(|note| escape(&note)).collect();
     let (place, label) = match &finding.subject {
         FindingTarget::Text { place, scope } => {
@@ -51,11 +56,7 @@ pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> Text {
     };
     // A name in the database may contain a line break; a finding has none.
     let message = escape(&finding.message);
-    let helps: Vec<String> = [Some(finding.help.clone()), finding.acceptance()]
-        .into_iter()
-        .flatten()
-        .map(|text| escape(&text))
-        .collect();
+    let help = escape(&finding.help);
     Diagnostic {
         severity: match (finding.level, &accepted) {
             (_, Some(_)) => Severity::Note,
@@ -68,7 +69,7 @@ pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> Text {
         label: &label,
         notes: &notes.iter().map(String::as_str).collect::<Vec<_>>(),
         // An accepted finding needs no help.
-        helps: &if accepted.is_none() { helps.iter().map(String::as_str).collect() } else { Vec::new() },
+        help: accepted.is_none().then_some(help.as_str()),
     }
     .render(paint)
 }
@@ -89,7 +90,12 @@ mod tests {
             replay: &Schema::unknown("datalinx_platform").replay(&script, statements.iter().copied()),
             kind: Kind::Migration,
             observed_effects: None,
-            schemas: ProjectSchemas { platform: "datalinx_platform", prefix: "org_", shared: &[] },
+            schemas: ProjectSchemas {
+                platform: "datalinx_platform",
+                prefix: "org_",
+                shared: &[],
+                registry: ("organizations", &[]),
+            },
         };
         let found = verify(&file, &Policy::default());
         findings(&found, &[], &Summary::of(&found, 1, statements.len()), Paint::Plain)
@@ -99,14 +105,16 @@ mod tests {
     fn findings_are_drawn_and_counted() {
         let sql = "-- Allow: drop-view old because 2.1 was the last release to use it\nALTER TABLE users\n    DROP COLUMN email;\nCREATE INDEX i ON users (name);\nDROP VIEW old;\n";
         insta::assert_snapshot!(shown(sql), @r#"
+        checked 1 file, 3 statements: 1 finding is denied, 1 is a warning, 1 is accepted.
+
         error[drop-column]: `DROP COLUMN email` drops a column that the running release may read or write
          --> migrations/v1.0.0_to_v1.0.1_a.sql:3:5
           |
         3 |     DROP COLUMN email;
           |     ^^^^^^^^^^^^^^^^^ on tenant
           |
+          = note: to accept it, add the line `-- Allow: drop-column users.email because <reason>`; see also `tenure explain drop-column`
           = help: stop using it in one release, and drop it in a later migration when that release no longer runs
-          = help: to accept it, add `-- Allow: drop-column users.email because <reason>`; `tenure explain drop-column` says more
 
         warning[index-locks-writes]: `CREATE INDEX i ON users (name)` blocks writes to the table until the index is built
          --> migrations/v1.0.0_to_v1.0.1_a.sql:4:1

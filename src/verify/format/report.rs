@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::error::{Failure, Place};
 use crate::output::{Paint, Text, plural, plural_of};
-use crate::verify::{Finding, Lowered, RuleId};
+use crate::verify::{Counts, Finding, Lowered, RuleId};
 
 /// A result with findings.
 pub trait Findings: Serialize {
@@ -52,11 +52,13 @@ pub struct Report<'a> {
     pub exit_code: u8,
     /// Returns a file's path relative to the root of the repository.
     pub path: &'a dyn Fn(&str) -> String,
+    /// The URL of the repository's root at the checked commit; empty for relative links.
+    pub blob: &'a str,
 }
 
 impl<'a> Report<'a> {
     /// The report of a result.
-    pub fn of<T: Findings>(found: &'a T, path: &'a dyn Fn(&str) -> String) -> Self {
+    pub fn of<T: Findings>(found: &'a T, path: &'a dyn Fn(&str) -> String, blob: &'a str) -> Self {
         Self {
             command: T::COMMAND,
             findings: found.findings(),
@@ -65,6 +67,7 @@ impl<'a> Report<'a> {
             summary: found.summary(),
             exit_code: found.exit_code(),
             path,
+            blob,
         }
     }
 
@@ -78,6 +81,7 @@ impl<'a> Report<'a> {
             summary: String::new(),
             exit_code: failure.class().exit_code(),
             path,
+            blob: "",
         }
     }
 
@@ -93,6 +97,28 @@ impl<'a> Report<'a> {
         let file = (self.path)(place.file());
         place.start().map_or_else(|| file.clone(), |at| format!("{file}:{}:{}", at.line, at.column))
     }
+}
+
+/// One sentence: what was checked, and the numbers of findings. `summary` begins with what was checked.
+pub(super) fn sentence(summary: &str, findings: &[Finding]) -> String {
+    let checked = summary.split(": ").next().unwrap_or_default();
+    let Counts { deny, warn, allowed } = Counts::of(findings);
+    let counted = [
+        (deny, "finding is denied", "findings are denied"),
+        (warn, "is a warning", "are warnings"),
+        (allowed, "is accepted", "are accepted"),
+    ];
+    let counted = counted.iter().filter(|(count, ..)| *count > 0);
+    let counted: Vec<_> = counted.map(|(count, one, many)| plural_of(*count, one, many)).collect();
+    let found = if counted.is_empty() { "nothing found".to_owned() } else { counted.join(", ") };
+    format!("checked {checked}: {found}")
+}
+
+/// The findings in the order of a report: denials, then warnings, then accepted findings.
+pub(super) fn worst_first(findings: &[Finding]) -> Vec<(&Finding, usize)> {
+    let mut found = alike(findings);
+    found.sort_by_key(|(finding, _)| (finding.allowed.is_some(), finding.level));
+    found
 }
 
 /// Groups equal findings about different schemas: returns the first of each group and the number of others. Thousands of
@@ -163,6 +189,7 @@ mod tests {
             summary: "2 found".to_owned(),
             exit_code: 1,
             path: &|file| file.to_owned(),
+            blob: "",
         };
         let hidden = ['\r', '\u{1b}', '\u{202e}'];
 
@@ -175,7 +202,7 @@ mod tests {
         let shown = markdown(&report).to_string();
         let rows: Vec<_> = shown.lines().filter(|line| line.starts_with("| denied |")).collect();
         assert_eq!(rows.len(), 2, "{shown}");
-        assert!(rows.iter().all(|row| row.replace("\\|", "").matches('|').count() == 6), "{shown}");
+        assert!(rows.iter().all(|row| row.replace("\\|", "").matches('|').count() == 7), "{shown}");
         // The name has a backtick, so its spans have two.
         let outside: String = rows[0].split("``").step_by(2).collect();
         assert!(!outside.contains(['@', '[', '<']), "{outside}");

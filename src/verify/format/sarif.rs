@@ -1,7 +1,7 @@
 //! SARIF 2.1.0 for code scanning. Accepted findings are included as suppressed in source.
 //! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde_json::json;
 use serde_sarif::sarif::{
@@ -11,9 +11,8 @@ use serde_sarif::sarif::{
 };
 
 use super::explain::{explained_code, explained_rule};
+use super::fingerprint::Fingerprints;
 use super::report::Report;
-use super::verified::text_of;
-use crate::chain::Checksum;
 use crate::error::{Failure, Place};
 use crate::output::Text;
 use crate::verify::{Finding, FindingTarget, Level, Lowered};
@@ -26,7 +25,7 @@ const ROOT: &str = "%SRCROOT%";
 
 /// The document, pretty-printed.
 pub fn sarif(report: &Report<'_>) -> Result<Text, serde_json::Error> {
-    let mut run = Builder { report, rules: Vec::new(), seen: HashMap::new() };
+    let mut run = Builder { report, rules: Vec::new(), fingerprints: Fingerprints::default() };
     let mut entries: Vec<Entry> = Vec::new();
     // A result without a location is not displayed; report such failures as notifications of the run.
     let (placed, bare): (Vec<_>, Vec<_>) =
@@ -59,8 +58,7 @@ pub fn sarif(report: &Report<'_>) -> Result<Text, serde_json::Error> {
 struct Builder<'a> {
     report: &'a Report<'a>,
     rules: Vec<ReportingDescriptor>,
-    /// The number of findings per fingerprint key.
-    seen: HashMap<String, usize>,
+    fingerprints: Fingerprints,
 }
 
 impl Builder<'_> {
@@ -84,8 +82,8 @@ impl Builder<'_> {
             FindingTarget::Text { place, .. } => (self.location(place), self.fingerprint(id, place)),
             FindingTarget::Object(object) => {
                 let title = object.title();
-                let other = object.other.as_deref().unwrap_or_default();
-                let fingerprint = self.nth("tenureObject/v1", format!("{id}\n{title}\n{other}"));
+                let fingerprint = self.fingerprints.of_object(id, object);
+                let fingerprint = BTreeMap::from([("tenureObject/v1".to_owned(), fingerprint)]);
                 let logical = LogicalLocation::builder().name(object.object.as_str()).kind("resource");
                 let logical = logical.fully_qualified_name(title).build();
                 (Location::builder().logical_locations(vec![logical]).build(), fingerprint)
@@ -142,17 +140,9 @@ impl Builder<'_> {
         Location::builder().physical_location(physical).build()
     }
 
-    /// A fingerprint of the file and the text, independent of the line.
     fn fingerprint(&mut self, id: &str, place: &Place) -> BTreeMap<String, String> {
-        self.nth("tenureStatement/v1", format!("{id}\n{}\n{}", place.file(), text_of(place)))
-    }
-
-    /// The fingerprint of `key` and the number of its occurrences so far.
-    fn nth(&mut self, name: &str, key: String) -> BTreeMap<String, String> {
-        let before = self.seen.entry(key.clone()).or_default();
-        *before += 1;
-        let hash = Checksum::of(&format!("{key}\n{before}")).to_string();
-        BTreeMap::from([(name.to_owned(), hash)])
+        let fingerprint = self.fingerprints.of_place(id, place);
+        BTreeMap::from([("tenureStatement/v1".to_owned(), fingerprint)])
     }
 }
 

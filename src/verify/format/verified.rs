@@ -27,6 +27,8 @@ pub struct Verified<'a> {
     pub unchecked: &'a [Unchecked],
     /// Returns a file's path relative to the root of the repository, not of the project.
     pub path: &'a dyn Fn(&str) -> String,
+    /// The URL of the repository's root at the checked commit; empty for relative links.
+    pub blob: &'a str,
 }
 
 impl Verified<'_> {
@@ -79,6 +81,7 @@ impl<'a> From<&'a Verified<'a>> for Report<'a> {
             summary: verified.summary.to_string(),
             exit_code: verified.exit_code(),
             path: verified.path,
+            blob: verified.blob,
         }
     }
 }

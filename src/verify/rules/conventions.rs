@@ -3,7 +3,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{NameRole, Node};
+use crate::sql::{NameRole, Node, Scope};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{Column, ConstraintKind, Table, name_of, names_of};
@@ -65,6 +65,17 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ignores_new_objects: false,
         judge: Judge::Code(description),
     },
+    Rule {
+        id: RuleId::RegistryTable,
+        level: Level::Warn,
+        impact: &[Impact::Conventions],
+        why: "has the name of the registry of tenants, but not its columns, so tenants cannot be created",
+        remediation: "name the registry's table and columns in tenure.toml: [tenants] registry, [tenants.columns]",
+        bad: "CREATE TABLE datalinx_platform.organizations (id uuid PRIMARY KEY, title text, created_at timestamptz, updated_at timestamptz);",
+        good: "CREATE TABLE datalinx_platform.organizations (id uuid PRIMARY KEY, name text, slug text, schema_name text, created_at timestamptz, updated_at timestamptz);",
+        ignores_new_objects: false,
+        judge: Judge::Code(registry),
+    },
 ];
 
 /// The number of statements of a small migration.
@@ -96,6 +107,21 @@ fn keys(context: &RuleContext<'_>) -> Vec<Span> {
     let Some([column]) = key.map(|key| key.columns.as_slice()) else { return Vec::new() };
     let of_type = table.column(column).present().and_then(|column| column.of_type.as_ref());
     if of_type.is_some_and(|of_type| of_type.is_one_of(COUNTABLE)) { vec![span] } else { Vec::new() }
+}
+
+fn registry(context: &RuleContext<'_>) -> Vec<Span> {
+    let Some((table, span)) = made_table(context) else { return Vec::new() };
+    let (name, columns) = context.schemas.registry;
+    let mut made = context.statement.names.iter().filter(|made| made.role == NameRole::Created);
+    let is_registry = made.any(|made| {
+        let is_platforms = made
+            .schema
+            .as_deref()
+            .map_or(context.scope == Some(Scope::Platform), |schema| schema == context.schemas.platform);
+        made.name == name && is_platforms
+    });
+    let lacks = columns.iter().any(|column| table.column(column).is_absent());
+    if is_registry && lacks { vec![span] } else { Vec::new() }
 }
 
 fn timestamps(context: &RuleContext<'_>) -> Vec<Span> {

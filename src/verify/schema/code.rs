@@ -144,7 +144,15 @@ pub fn is_builtin_function(name: &str) -> bool {
     harmless(name)
 }
 
+/// Whether the statement is a DELETE or UPDATE that calls no function of users, which the planner might execute.
+pub fn is_plain_row_write(statement: &Statement) -> bool {
+    let mut calls = statement.names.iter().filter(|name| name.kind == SyntaxKind::CALL_EXPR);
+    matches!(statement.kind, SyntaxKind::DELETE | SyntaxKind::UPDATE)
+        && calls.all(|name| name.schema.is_none() && KNOWN.contains(name.name.as_str()))
+}
+
+static KNOWN: LazyLock<HashSet<&str>> = LazyLock::new(|| HARMLESS.split_ascii_whitespace().collect());
+
 fn harmless(name: &str) -> bool {
-    static KNOWN: LazyLock<HashSet<&str>> = LazyLock::new(|| HARMLESS.split_ascii_whitespace().collect());
     KNOWN.contains(name) || name.starts_with("st_")
 }

@@ -139,6 +139,20 @@ impl Knowledge {
         self.privileges.insert_mut(if all { String::new() } else { name.to_owned() });
     }
 
+    /// Adds the names of `other` whose privileges were granted or revoked.
+    pub(super) fn add_privileges_of(&mut self, other: &Self) {
+        for name in other.privileges.iter() {
+            self.privileges.insert_mut(name.clone());
+        }
+    }
+
+    /// Adds the unknown names of `other`.
+    pub(super) fn add_unknown_of(&mut self, other: &Self) {
+        for name in other.unknown_names.iter() {
+            self.unknown_names.insert_mut(name.clone());
+        }
+    }
+
     pub(super) fn has_privileges(&self, name: &str) -> bool {
         self.privileges.contains(name) || self.privileges.contains("")
     }

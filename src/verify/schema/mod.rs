@@ -4,6 +4,7 @@
 
 mod alter;
 mod apply;
+mod catalog;
 mod code;
 mod knowledge;
 mod like;
@@ -24,8 +25,9 @@ mod types;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-pub use code::is_builtin_function;
+pub use catalog::{CatalogObject, CatalogSchema, CatalogTenant, DatabaseCatalog};
 pub(super) use code::{calls, executed};
+pub use code::{is_builtin_function, is_plain_row_write};
 use knowledge::Knowledge;
 use name_map::NameMap;
 pub(super) use objects::Change;

@@ -113,7 +113,7 @@ impl Schema {
     }
 
     /// Makes the objects with this name unknown, in all schemas.
-    fn forget(&mut self, name: &str) {
+    pub(super) fn forget(&mut self, name: &str) {
         let homes = |homes: Vec<super::SchemaRef>| homes.into_iter().map(|home| (home, name.to_owned()));
         for key in homes(self.relations.all().homes_of(name)) {
             self.relations.remove(&key);

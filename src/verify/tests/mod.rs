@@ -16,7 +16,12 @@ use crate::sql::{FileKind, MetadataFilter, NameRole, Scope, Statement, expect_in
 
 pub(super) const PLATFORM: &str = "datalinx_platform";
 
-const SCHEMAS: ProjectSchemas<'static> = ProjectSchemas { platform: PLATFORM, prefix: "org_", shared: &[] };
+const SCHEMAS: ProjectSchemas<'static> = ProjectSchemas {
+    platform: PLATFORM,
+    prefix: "org_",
+    shared: &[],
+    registry: ("organizations", &["id", "name", "slug", "schema_name"]),
+};
 
 pub(super) fn parse(sql: &str) -> Script {
     Script::parse(Source::new("t.sql", sql)).unwrap_or_else(|error| panic!("{sql}: {error}"))

@@ -88,6 +88,21 @@ fn a_pull_request_cannot_lower_the_policy() {
 }
 
 #[test]
+fn a_pull_request_is_judged_by_its_own_files() {
+    let project = Project::seeds();
+    project.file("migrations/v1.0.4_to_v1.0.5_a.sql", HARMFUL);
+    let more = "-- Migration: v1.0.5 to v1.0.6\n-- Description: d\nALTER TABLE users ADD COLUMN b int;\n";
+    merged(&project, "migrations/v1.0.5_to_v1.0.6_b.sql", more);
+    let ran = Job::new(project.dir.path()).uses(&[("command", "verify")]);
+    assert_eq!((ran.outputs["verdict"].as_str(), ran.code), ("pass", 0), "{ran:?}");
+    assert!(ran.log.contains("1 file of "), "{}", ran.log);
+    // Without the merge commit, all files count.
+    git(project.dir.path(), "checkout --quiet change");
+    let ran = Job::new(project.dir.path()).uses(&[("command", "verify")]);
+    assert_eq!((ran.outputs["verdict"].as_str(), ran.code), ("fail", 1), "{ran:?}");
+}
+
+#[test]
 fn relevant_changes_of_a_pull_request_are_detected() {
     for (path, text, queries, changed) in [
         ("README.md", "else", "", "false"),

@@ -105,6 +105,8 @@ fn people_read_each_finding_once() {
     let output = project.run("tenant audit");
     assert_eq!(output.code, 1);
     insta::assert_snapshot!(output.stdout, @r"
+    checked 3 tenants: 3 findings are denied.
+
     error[public-right]: PUBLIC has USAGE on the schema of org_one
     --> schema org_one
      = note: also in 1 other tenant
