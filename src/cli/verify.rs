@@ -181,8 +181,9 @@ async fn verify_files(context: &Context, args: &VerifyArgs) -> Outcome {
     let root = root(context, args);
     let migrations = root.as_ref().ok().and_then(|root| root.path.join(MIGRATIONS).canonicalize().ok());
     let inside = |file: &Path| {
-        let folder = context.here.join(file).canonicalize().ok()?.parent()?.to_owned();
-        (Some(folder) == migrations).then(|| file.file_name()).flatten().map(ToOwned::to_owned)
+        let migrations = migrations.as_ref()?;
+        let path = context.here.join(file).canonicalize().ok()?;
+        (path.parent()? == migrations).then(|| file.file_name()).flatten().map(ToOwned::to_owned)
     };
     let (mut names, mut standalone) = (Vec::new(), Vec::new());
     for file in files {

@@ -50,7 +50,7 @@ pub use query::{Destination, Parameter};
 pub use query_statistics::cast_typed_parameters;
 pub use scope::{Scope, ScopeClue};
 pub use scoped_names::ScopedNames;
-pub use script::{Comment, IndexAction, Script, Statement};
+pub use script::{Comment, IndexAction, Script, Statement, mentions};
 pub use text_names::{TargetKind, TextNames};
 
 pub use single_tenant::tenant_schema_ranges;
