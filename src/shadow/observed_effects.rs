@@ -145,18 +145,21 @@ impl Step {
     }
 
     fn beyond(&self, observed: &mut Vec<ObservedEffect>) {
-        for seen in &self.statements {
-            observed.extend(seen.beyond.iter().map(|beyond| ObservedEffect {
-                rule: beyond.rule,
-                level: Level::Deny,
-                range: seen.range.clone(),
-                message: beyond.message.clone(),
-                words: beyond.words.clone(),
-                scope: Some(seen.scope),
-                elsewhere: false,
-                evidence: Evidence::Effect,
-            }));
-        }
+        let of_statements = self
+            .statements
+            .iter()
+            .flat_map(|seen| seen.beyond.iter().map(|beyond| (seen.range.clone(), seen.scope, beyond)));
+        let of_step = self.beyond.iter().map(|(scope, beyond)| (Range::default(), *scope, beyond));
+        observed.extend(of_statements.chain(of_step).map(|(range, scope, beyond)| ObservedEffect {
+            rule: beyond.rule,
+            level: Level::Deny,
+            range,
+            message: beyond.message.clone(),
+            words: beyond.words.clone(),
+            scope: Some(scope),
+            elsewhere: false,
+            evidence: Evidence::Effect,
+        }));
     }
 
     fn unreachable(&self, migration: &Migration, observed: &mut Vec<ObservedEffect>) {

@@ -142,6 +142,10 @@ async fn run_steps(
         if !has_failed {
             snapshot = before.refreshed(shadow.connection, Transaction::Own).await?;
             shadow.attribute_changes(&mut step, &before, &snapshot);
+            let migration = &project.chain.migrations()[index];
+            if !migration.transactional {
+                step.beyond = shadow.beyond_step(migration, (&before, &snapshot));
+            }
             step.unreachable = shadow.unreachable(&project.chain.migrations()[index], &before, &snapshot);
             if let Some(queries) = &mut queries {
                 shadow.observe_after(queries, &mut step).await?;
