@@ -13,8 +13,12 @@ const FROM_HOST_NAME: &str = "host name without -pooler";
 /// Number of direct connection attempts before falling back to the pooler.
 const MAX_DIRECT_ATTEMPTS: u32 = 2;
 
-/// Connects to the database at `given_url`.
-pub(super) async fn connect(context: &Context, given_url: &str) -> Result<Connection, Failure> {
+/// Connects to the database at `given_url`, and asks it `question` with the first message.
+pub(super) async fn connect(
+    context: &Context,
+    given_url: &str,
+    question: Option<&str>,
+) -> Result<Connection, Failure> {
     let url = DatabaseUrl::parse(given_url)?;
     for note in url.notes() {
         context.ui.note(note);
@@ -22,7 +26,7 @@ pub(super) async fn connect(context: &Context, given_url: &str) -> Result<Connec
     if !context.global.allow_pooled
         && let Some((direct, from)) = derive_direct_url(given_url, &url)
     {
-        match connect_directly(context, &url, &direct, from).await {
+        match connect_directly(context, &url, (&direct, from), question).await {
             Ok(Some(connection)) => return Ok(connection),
             Ok(None) => {}
             // The server would report the same through the pooler, except for access rules.
@@ -34,12 +38,12 @@ pub(super) async fn connect(context: &Context, given_url: &str) -> Result<Connec
     }
     let connect_policy = ConnectPolicy::times(context.global.connect_attempts);
     let mut connection =
-        Connection::connect_with_retry(&url, connect_policy, |why| context.ui.note(why)).await?;
+        Connection::connect_and_ask(&url, connect_policy, question, |why| context.ui.note(why)).await?;
     let Some(evidence) = connection.pooler_evidence() else { return Ok(connection) };
     if !context.global.allow_pooled && url.unpooled().is_none() {
         for (direct, from) in env_direct_urls(given_url) {
             // It is not known to be the same server, so a failure concerns only this URL.
-            let mut other = match connect_directly(context, &url, &direct, from).await {
+            let mut other = match connect_directly(context, &url, (&direct, from), question).await {
                 Ok(Some(other)) => other,
                 Ok(None) => continue,
                 Err(failure) => {
@@ -85,8 +89,8 @@ fn env_direct_urls(given_url: &str) -> Vec<(DatabaseUrl, &'static str)> {
 async fn connect_directly(
     context: &Context,
     url: &DatabaseUrl,
-    direct: &DatabaseUrl,
-    from: &str,
+    (direct, from): (&DatabaseUrl, &str),
+    question: Option<&str>,
 ) -> Result<Option<Connection>, Failure> {
     context.ui.note(&format!(
         "{} is a transaction pooler: connecting directly to {} ({from})",
@@ -96,7 +100,7 @@ async fn connect_directly(
     let attempts = context.global.connect_attempts;
     let connect_policy =
         ConnectPolicy { unanswered: MAX_DIRECT_ATTEMPTS.min(attempts), ..ConnectPolicy::times(attempts) };
-    match Connection::connect_with_retry(direct, connect_policy, |why| context.ui.note(why)).await {
+    match Connection::connect_and_ask(direct, connect_policy, question, |why| context.ui.note(why)).await {
         Ok(connection) if connection.pooler_evidence().is_none() => Ok(Some(connection)),
         Ok(connection) => {
             connection.close().await;

@@ -1,9 +1,12 @@
 //! Selects the database: the given URL, or the project's private server.
 
+use std::path::Path;
+
 use super::signals::cancel_when_given_up;
 use super::{Context, connect, unless_interrupted};
 use crate::error::{Code, Failure};
 use crate::migrate;
+use crate::postgres::metadata::state;
 use crate::postgres::server::{Environment, Persistent, Started};
 use crate::postgres::{Connection, DatabaseUrl};
 use crate::project::{Project, Root};
@@ -22,16 +25,34 @@ pub(super) fn environment() -> Environment {
 
 /// Connects to the database in `--database-url` or `DATABASE_URL`. Without one, and outside CI, starts and
 /// uses the project's private server.
-pub(super) async fn connect(context: &Context, root: &std::path::Path) -> Result<Connection, Failure> {
-    let connection = connect_requested(context, root).await?;
+pub(super) async fn connect(context: &Context, root: &Path) -> Result<Connection, Failure> {
+    connect_and_ask(context, root, None).await
+}
+
+/// Like [`connect`], for a command that first reads the state of the database: that is asked with the first message.
+pub(super) async fn connect_for_state(context: &Context, project: &Project) -> Result<Connection, Failure> {
+    let question = state::first_question(&project.settings);
+    connect_and_ask(context, &project.root, Some(&question)).await
+}
+
+async fn connect_and_ask(
+    context: &Context,
+    root: &Path,
+    question: Option<&str>,
+) -> Result<Connection, Failure> {
+    let connection = connect_requested(context, root, question).await?;
     cancel_when_given_up(connection.connector());
     Ok(connection)
 }
 
-async fn connect_requested(context: &Context, root: &std::path::Path) -> Result<Connection, Failure> {
+async fn connect_requested(
+    context: &Context,
+    root: &Path,
+    question: Option<&str>,
+) -> Result<Connection, Failure> {
     let url = match requested_url(context) {
         Some(EMBEDDED) => embedded(context, root).await?,
-        Some(url) => return Box::pin(unless_interrupted(connect::connect(context, url))).await,
+        Some(url) => return Box::pin(unless_interrupted(connect::connect(context, url, question))).await,
         None if in_ci() => {
             return Err(Failure::new(
                 Code::NoDatabaseUrl,
@@ -100,7 +121,7 @@ fn requested_url(context: &Context) -> Option<&str> {
     context.global.database_url.as_deref().map(str::trim)
 }
 
-async fn embedded(context: &Context, root: &std::path::Path) -> Result<DatabaseUrl, Failure> {
+async fn embedded(context: &Context, root: &Path) -> Result<DatabaseUrl, Failure> {
     let server = Persistent::of(root, &environment())?;
     if server.start().await? == Started::Now {
         context.ui.note("started the private server; `tenure dev stop` stops it");

@@ -19,7 +19,7 @@ pub(super) struct StatusArgs {
 
 pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Failure> {
     let (project, missing_file) = database::project_or_partial(context).await?;
-    let mut connection = database::connect(context, &project.root).await?;
+    let mut connection = database::connect_for_state(context, &project).await?;
     let list = if args.tenants { migrate::List::Tenants } else { migrate::List::Counts };
     let status = migrate::status(&mut connection, &project, list, missing_file).await?;
     connection.close().await;

@@ -82,7 +82,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     let project = database::project(context).await?;
     let request = request(args, &project)?;
     let limits = request.limits;
-    let mut connection = database::connect(context, &project.root).await?;
+    let mut connection = database::connect_for_state(context, &project).await?;
     let verdict = migrate::verify(&mut connection, &project, request, async |pending| {
         if !args.shadow {
             return Ok(EffectsByFile::new());

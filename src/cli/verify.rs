@@ -222,7 +222,7 @@ async fn focus(
 async fn base(context: &Context, project: &Project, args: &VerifyArgs) -> Result<Option<Base>, Failure> {
     let Some(from) = args.schema_from.as_deref() else { return Ok(None) };
     let (catalog, base) = if from.contains("://") {
-        let mut connection = Box::pin(unless_interrupted(connect::connect(context, from))).await?;
+        let mut connection = Box::pin(unless_interrupted(connect::connect(context, from, None))).await?;
         cancel_when_given_up(connection.connector());
         let read = Box::pin(unless_interrupted(migrate::read_base(&mut connection, project))).await?;
         connection.close().await;
@@ -268,8 +268,9 @@ async fn verify_files(context: &Context, args: &VerifyArgs) -> Outcome {
     let root = root(context, args);
     let migrations = root.as_ref().ok().and_then(|root| root.path.join(MIGRATIONS).canonicalize().ok());
     let inside = |file: &Path| {
-        let folder = context.here.join(file).canonicalize().ok()?.parent()?.to_owned();
-        (Some(folder) == migrations).then(|| file.file_name()).flatten().map(ToOwned::to_owned)
+        let migrations = migrations.as_ref()?;
+        let path = context.here.join(file).canonicalize().ok()?;
+        (path.parent()? == migrations).then(|| file.file_name()).flatten().map(ToOwned::to_owned)
     };
     let (mut names, mut standalone) = (Vec::new(), Vec::new());
     for file in files {

@@ -20,7 +20,7 @@ pub(super) async fn take(
     let taken = RefCell::new(Ok(Fingerprints::new()));
     let is_over = || pages.borrow().len() == 0 || taken.borrow().is_err();
     let jobs = CONNECTIONS.min(pages.borrow().len());
-    let worker_pool = WorkerPool { jobs, tasks: jobs };
+    let worker_pool = WorkerPool::new(jobs, jobs);
     worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
         while let Some(page) = next(&pages, &taken) {
             let prints = catalog::fingerprints(own, page).await;

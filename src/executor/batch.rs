@@ -68,6 +68,11 @@ impl BatchSizer {
         };
     }
 
+    /// Whether nothing was recorded.
+    pub(super) fn is_new(self) -> bool {
+        self.quickest.is_none()
+    }
+
     /// Number of units whose work equals a round trip; smaller messages waste time.
     pub(super) fn min_useful_units(self) -> usize {
         let (Some(way), Some(each)) = (self.quickest, self.each) else { return 1 };

@@ -38,11 +38,15 @@ pub(crate) async fn catch_up(
         stop: &CancellationToken::new(),
         steps,
         part: Part::NewTenant,
-        jobs: 1,
+        jobs: Some(1),
         tenants: 1,
         limit: None,
     };
-    let stats = pass.run(connection, &mut Silent).await;
+    let started = pass
+        .start(connection, None)
+        .await
+        .map_err(|server_error| server_error.failure("reading the tenants"))?;
+    let stats = pass.run(started, connection, &mut Silent).await;
     match stats.failures.into_iter().next() {
         Some(failed) => Err(failed.failure),
         None if stats.is_cut => {

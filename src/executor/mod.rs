@@ -45,6 +45,6 @@ pub type Allowed = HashMap<String, String>;
 /// (`tests/it/layers.rs`).
 pub(crate) mod unverified {
     pub(crate) use super::non_transactional::send as send_non_transactional;
-    pub(crate) use super::tenant_executor::TenantExecutor;
+    pub(crate) use super::tenant_executor::{Started, TenantExecutor};
     pub(crate) use super::unit::{Part, Unit, UnitOutcome};
 }

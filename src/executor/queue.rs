@@ -87,7 +87,7 @@ pub(crate) async fn work<T>(
 ) {
     let tasks = queue.borrow_mut().ready();
     let is_over = || stop.is_cancelled() || queue.borrow().is_idle();
-    let worker_pool = WorkerPool { jobs: jobs.min(tasks), tasks };
+    let worker_pool = WorkerPool::new(jobs.min(tasks), tasks);
     worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
         let mut recycler = ConnectionRecycler::default();
         while !stop.is_cancelled() {

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,14 +15,14 @@ use super::queue::Queue;
 use super::request::{OnFailure, Request};
 use super::unit::{self, Part, Unit, UnitOutcome};
 use super::worker_pool::{self, WorkerPool};
-use super::{UnitFailure, retry, worker};
+use super::{UnitFailure, jobs, retry, worker};
 use crate::chain::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
 use crate::ident::SchemaName;
-use crate::postgres::Connection;
-use crate::postgres::batch::Run;
+use crate::postgres::batch::{Run, SqlBatch};
 use crate::postgres::metadata::version_rows::{self, Pool};
+use crate::postgres::{Connection, Row, ServerError};
 use crate::sql::Scope;
 
 /// Tenants per page.
@@ -41,12 +41,21 @@ pub(crate) struct TenantExecutor<'a> {
     pub(crate) steps: Range<usize>,
     /// `Tenant`, or `NewTenant` for a schema that is being created.
     pub(crate) part: Part,
-    /// Number of workers.
-    pub(crate) jobs: usize,
+    /// Number of workers; `None` is the default of `jobs`.
+    pub(crate) jobs: Option<usize>,
     /// Approximate number of tenants to migrate.
     pub(crate) tenants: usize,
     /// Maximum number of tenants.
     pub(crate) limit: Option<usize>,
+}
+
+/// A pass whose first tenants are read.
+#[derive(Debug)]
+pub(crate) struct Started {
+    worker_pool: WorkerPool,
+    page: Result<Vec<Task>, Failure>,
+    /// The duration of that query, little more than a round trip.
+    latency: Duration,
 }
 
 /// The results of a pass.
@@ -63,12 +72,17 @@ pub(crate) struct RunStats {
 
 /// The state shared by the workers. They run on one thread.
 pub(super) struct Shared<'a> {
+    /// Number of workers.
+    jobs: usize,
     queue: Queue<Task>,
     /// Start of the next page; `None` after the last.
     cursor: Option<String>,
     fetching: bool,
     fetched: usize,
     halted: bool,
+    latency: Duration,
+    /// When the first batch was sent.
+    first_batch: Option<Instant>,
     batch_sizer: BatchSizer,
     stats: RunStats,
     sink: &'a mut dyn Sink,
@@ -96,20 +110,65 @@ pub(super) enum Next {
 }
 
 impl TenantExecutor<'_> {
+    /// Reads the first page of tenants while the further workers connect. The message begins with the statements of `before`; the
+    /// result is an error only if one of these fails.
+    pub(crate) async fn start(
+        &self,
+        connection: &mut Connection,
+        before: Option<&SqlBatch>,
+    ) -> Result<Started, ServerError> {
+        let opening = self.jobs.map(|jobs| WorkerPool::open(connection, jobs, self.tenants));
+        let page = self.page_after("", self.page_size(0));
+        let began = Instant::now();
+        let query = if opening.is_some() { page } else { format!("{page}; {}", jobs::FREE) };
+        let answer = match before {
+            None => retry::query(connection, &query, READING, self.request.retry_policy).await,
+            Some(before) => match connection.query_batch(&format!("{}{query}", before.sql())).await {
+                Ok(mut sets) => Ok(sets.split_off(before.statements())),
+                Err(server_error) if server_error.completed < before.statements() => {
+                    if let Some(opening) = opening {
+                        opening.close().await;
+                    }
+                    return Err(server_error);
+                }
+                Err(server_error) => Err(server_error.failure(READING)),
+            },
+        };
+        let latency = began.elapsed();
+        let page = answer.and_then(|sets| {
+            let rows = |set: usize| sets.get(set).map_or(&[][..], Vec::as_slice);
+            let jobs = if opening.is_some() { 1 } else { jobs::default_of(rows(1))? };
+            Ok((self.tasks(rows(0))?, jobs))
+        });
+        let (page, jobs) = page.map_or_else(|failure| (Err(failure), 1), |(page, jobs)| (Ok(page), jobs));
+        let tasks = page.as_ref().map_or(0, Vec::len);
+        let worker_pool = opening.unwrap_or_else(|| WorkerPool::open(connection, jobs, tasks));
+        Ok(Started { worker_pool, page, latency })
+    }
+
     /// Runs the pass. The first worker uses `connection`.
-    pub(crate) async fn run(&self, connection: &mut Connection, sink: &mut dyn Sink) -> RunStats {
-        let shared = RefCell::new(Shared {
+    pub(crate) async fn run(
+        &self,
+        Started { worker_pool, page, latency }: Started,
+        connection: &mut Connection,
+        sink: &mut dyn Sink,
+    ) -> RunStats {
+        let mut shared = Shared {
+            jobs: worker_pool.jobs(),
             queue: Queue::default(),
-            cursor: Some(String::new()),
+            cursor: None,
             fetching: false,
             fetched: 0,
             halted: false,
+            latency,
+            first_batch: None,
             batch_sizer: BatchSizer::default(),
             stats: RunStats::default(),
             sink,
-        });
+        };
+        self.add_page(&mut shared, page);
+        let shared = RefCell::new(shared);
         let is_over = || shared.borrow().is_over();
-        let worker_pool = WorkerPool { jobs: self.jobs, tasks: self.tenants };
         worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
             worker::work(self, &shared, own).await;
         })
@@ -126,7 +185,7 @@ impl TenantExecutor<'_> {
             return Next::End;
         }
         let ready = shared.queue.ready();
-        if ready < self.jobs
+        if ready < shared.jobs
             && !shared.fetching
             && let Some(cursor) = shared.cursor.clone()
         {
@@ -140,8 +199,13 @@ impl TenantExecutor<'_> {
                 None => Next::End,
             };
         }
+        // The first answer shows how many units a message should have: wait for it, if it is only on its way.
+        let may_be_on_its_way = |sent: &Instant| sent.elapsed() < 2 * shared.latency;
+        if shared.batch_sizer.is_new() && shared.first_batch.as_ref().is_some_and(may_be_on_its_way) {
+            return Next::Wait(Duration::from_millis(1));
+        }
         // Use smaller batches near the end, so that all workers finish at about the same time.
-        let share = ready.div_ceil(self.jobs * 2) * self.steps.len();
+        let share = ready.div_ceil(shared.jobs * 2) * self.steps.len();
         let share = share.max(shared.batch_sizer.min_useful_units()).min(shared.batch_sizer.units());
         self.next_batch(&mut shared, share.max(1))
     }
@@ -169,6 +233,7 @@ impl TenantExecutor<'_> {
                 batch.push(step, &message);
             }
         }
+        shared.first_batch.get_or_insert_with(Instant::now);
         Next::Batch(batch)
     }
 
@@ -288,14 +353,25 @@ impl TenantExecutor<'_> {
         connection: &mut Connection,
         cursor: &str,
     ) {
-        let left = self.limit.map_or(PAGE, |limit| limit.saturating_sub(shared.borrow().fetched).min(PAGE));
-        let page = self.page(connection, cursor, left).await;
+        let sql = self.page_after(cursor, self.page_size(shared.borrow().fetched));
+        let page = retry::query(connection, &sql, READING, self.request.retry_policy).await;
+        let page = page.and_then(|sets| self.tasks(sets.first().map_or(&[], Vec::as_slice)));
         let mut shared = shared.borrow_mut();
         shared.fetching = false;
+        self.add_page(&mut shared, page);
+    }
+
+    /// The number of tenants in the page after `fetched` tenants.
+    fn page_size(&self, fetched: usize) -> usize {
+        self.limit.map_or(PAGE, |limit| limit.saturating_sub(fetched).min(PAGE))
+    }
+
+    fn add_page(&self, shared: &mut Shared<'_>, page: Result<Vec<Task>, Failure>) {
         match page {
             Ok(tasks) => {
+                let is_last = tasks.len() < self.page_size(shared.fetched);
                 shared.fetched += tasks.len();
-                let is_last = tasks.len() < left || self.limit.is_some_and(|limit| shared.fetched >= limit);
+                let is_last = is_last || self.limit.is_some_and(|limit| shared.fetched >= limit);
                 shared.cursor = tasks.last().filter(|_| !is_last).map(|task| task.schema.as_str().to_owned());
                 shared.queue.extend(tasks);
             }
@@ -308,32 +384,30 @@ impl TenantExecutor<'_> {
         }
     }
 
-    async fn page(
-        &self,
-        connection: &mut Connection,
-        cursor: &str,
-        limit: usize,
-    ) -> Result<Vec<Task>, Failure> {
+    /// The query of the page after `cursor`.
+    fn page_after(&self, cursor: &str, limit: usize) -> String {
         // Canaries must be real tenants, not pooled schemas.
         let pool = if self.limit.is_some() { Pool::Without } else { Pool::With };
         let behind = version_rows::behind(&self.chain.migrations()[..self.steps.end], self.only, pool);
-        let sql = version_rows::page_behind(&self.run.platform, &behind, (cursor, limit));
-        let doing = "reading the tenants";
-        let odd = |error: String| Failure::new(Code::StatementFailed, format!("{doing}: {error}"));
-        let sets = retry::query(connection, &sql, doing, self.request.retry_policy).await?;
-        sets.iter()
-            .flatten()
-            .map(|row| {
-                let (schema, version) = version_rows::version_of(row)?;
-                let version = Version::stored(&version).map_err(|error| odd(error.to_string()))?;
-                let step = self
-                    .chain
-                    .position(&version)
-                    .ok_or_else(|| odd(format!("version {version} is not in the chain")))?;
-                Ok(Task { schema: SchemaName::existing(schema)?, step, attempts: 0 })
-            })
-            .collect()
+        version_rows::page_behind(&self.run.platform, &behind, (cursor, limit))
     }
+
+    fn tasks(&self, page: &[Row]) -> Result<Vec<Task>, Failure> {
+        let task = |row| {
+            let (schema, version) = version_rows::version_of(row)?;
+            let version = Version::stored(&version).map_err(|error| odd_answer(&error.to_string()))?;
+            let step = self.chain.position(&version);
+            let step = step.ok_or_else(|| odd_answer(&format!("version {version} is not in the chain")))?;
+            Ok(Task { schema: SchemaName::existing(schema)?, step, attempts: 0 })
+        };
+        page.iter().map(task).collect()
+    }
+}
+
+const READING: &str = "reading the tenants";
+
+fn odd_answer(error: &str) -> Failure {
+    Failure::new(Code::StatementFailed, format!("{READING}: {error}"))
 }
 
 impl Shared<'_> {

@@ -152,16 +152,26 @@ impl Unit<'_> {
         message
     }
 
-    pub(crate) async fn send(&self, connection: &mut Connection) -> UnitOutcome {
-        let message = self.message();
-        let began = Instant::now();
-        match connection.send(&message).await {
-            Ok(sets) => {
-                self.report_observations(&message, 0..message.statements(), &sets);
-                UnitOutcome::Done(self.moved(sets.iter().flatten()), began.elapsed())
-            }
-            Err(server_error) => self.interpret(&server_error, &message),
+    /// Sends the unit, and `after` in the same message, which the server runs only if the unit is committed. Also returns whether it
+    /// ran that.
+    pub(crate) async fn send(
+        &self,
+        connection: &mut Connection,
+        after: Option<&SqlBatch>,
+    ) -> (UnitOutcome, bool) {
+        let mut message = self.message();
+        let own = message.statements();
+        if let Some(after) = after {
+            message.append(after);
         }
+        let began = Instant::now();
+        let (sets, is_complete) = match connection.send(&message).await {
+            Ok(sets) => (sets, true),
+            Err(server_error) if server_error.completed >= own => (server_error.sets, false),
+            Err(server_error) => return (self.interpret(&server_error, &message), false),
+        };
+        self.report_observations(&message, 0..own, &sets);
+        (UnitOutcome::Done(self.moved(sets.iter().flatten()), began.elapsed()), is_complete)
     }
 
     /// The tenants whose rows the unit also moved: the only rows with that column.

@@ -1,6 +1,7 @@
 //! Runs the stages of a plan and counts the results.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -11,8 +12,8 @@ use super::{ApprovedPlan, Migrated, TenantCounts, VersionChange};
 use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::Failure;
 use crate::event::{Event, Sink};
-use crate::executor::unverified::{Part, TenantExecutor, Unit, UnitOutcome, send_non_transactional};
-use crate::executor::{Allowed, StatementObserver, UnitFailure, jobs, retry};
+use crate::executor::unverified::{Part, Started, TenantExecutor, Unit, UnitOutcome, send_non_transactional};
+use crate::executor::{Allowed, StatementObserver, UnitFailure, retry};
 use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, NO_IDLE_TIMEOUT, Run};
 use crate::postgres::metadata::version_rows;
@@ -41,37 +42,47 @@ pub async fn run(
         connection,
         sink,
         stop,
+        began,
         at: prepared.state.platform.clone(),
         units: 0,
         did_something: false,
+        started: None,
+        ends_run: false,
+        is_end_recorded: false,
         canary_done: false,
         attempts: 0,
         moved: HashMap::new(),
         failures: Vec::new(),
     };
     if prepared.plan.is_empty() {
-        return Ok(runner.result(RunStatus::Nothing, began));
+        return Ok(runner.result(RunStatus::Nothing));
     }
     prepared.check_connection(runner.connection)?;
     if !prepared.state.presence.own_tables_current {
         metadata::ensure(runner.connection, &runner.run.platform, runner.run.limits.lock_timeout).await?;
     }
-    runs::begin_marked(runner.connection, &runner.run, command).await?;
+    runner.begin(command).await?;
     let expected = prepared.plan.steps.iter().map(|step| step.tenants + usize::from(step.platform)).sum();
     runner.sink.take(&Event::Began { expected });
     let ending = runner.stages().await;
     runner.sink.take(&Event::Ended);
-    let mut result = runner.result(ending, began);
+    let mut result = runner.result(ending);
     result.tenants.left = match ending {
         RunStatus::Done | RunStatus::Nothing => None,
         // Unknown if the database is unreachable.
         RunStatus::Failed | RunStatus::Partial | RunStatus::Interrupted => runner.left().await.ok(),
     };
-    let counts = serde_json::json!({ "units": result.units, "tenants": result.tenants }).to_string();
-    if let Err(failure) = runner.record_end(ending, &counts).await {
+    if !runner.is_end_recorded
+        && let Err(failure) = runner.record_end(ending, &counts(&result)).await
+    {
         runner.sink.take(&Event::RunRecordFailed { failure: &failure });
     }
     Ok(result)
+}
+
+/// The counts in the row of a run.
+fn counts(result: &Migrated) -> String {
+    serde_json::json!({ "units": result.units, "tenants": result.tenants }).to_string()
 }
 
 struct Runner<'a> {
@@ -83,6 +94,13 @@ struct Runner<'a> {
     connection: &'a mut Connection,
     sink: &'a mut dyn Sink,
     stop: &'a CancellationToken,
+    began: Instant,
+    /// The first pass, whose first tenants were read in the message that began the run.
+    started: Option<Started>,
+    /// Whether the next unit of the platform is the last one of the run, so that its message also records the end.
+    ends_run: bool,
+    /// Whether the end of the run is recorded.
+    is_end_recorded: bool,
     /// The platform's version.
     at: Version,
     /// Number of units with statements that this run committed.
@@ -109,15 +127,31 @@ enum Next {
     Halt,
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
+    /// Records the start of the run. If tenants go first, the same message reads them.
+    async fn begin(&mut self, command: &str) -> Result<(), Failure> {
+        let begin = runs::begin_marked(&self.run, command);
+        let sent = if let Some(Stage::Tenants(steps)) = self.prepared.plan.stages.first() {
+            let (run, canary) = (self.run.clone(), self.prepared.request.canary);
+            let pass = self.executor(&run, steps.clone(), (canary > 0).then_some(canary));
+            let started = pass.start(self.connection, Some(&begin)).await;
+            started.map(|started| self.started = Some(started))
+        } else {
+            self.connection.run(begin.sql()).await
+        };
+        sent.map_err(|server_error| server_error.failure("noting the run"))
+    }
+
     /// Runs the stages in order until one halts, and returns how the run ended.
     async fn stages(&mut self) -> RunStatus {
         let mut is_cut = false;
-        for stage in &self.prepared.plan.stages {
+        let mut stages = self.prepared.plan.stages.iter().peekable();
+        while let Some(stage) = stages.next() {
+            let following = stages.peek().copied();
             let next = match stage {
                 Stage::Platform { step, moves_tenants } => self.platform(*step, *moves_tenants).await,
-                Stage::Tenants(steps) => self.tenants(steps.start, steps.end).await,
-                Stage::Settle(steps) => self.settle(steps.start, steps.end).await,
+                Stage::Tenants(steps) => self.tenants(steps.clone(), following).await,
+                Stage::Settle(steps) => self.settle(steps.clone(), following).await,
             };
             if next == Next::Halt {
                 is_cut = true;
@@ -152,59 +186,44 @@ impl Runner<'_> {
         }
     }
 
-    /// Runs the tenant parts of the steps `start..end` on every tenant that is behind.
-    async fn tenants(&mut self, start: usize, end: usize) -> Next {
+    /// Runs the tenant parts of `steps` on every tenant that is behind. If the platform's row moves in the following stage, that
+    /// finds tenants that a pass missed.
+    async fn tenants(&mut self, steps: Range<usize>, following: Option<&Stage>) -> Next {
         let canary = self.prepared.request.canary;
         if canary > 0 && !self.canary_done {
             self.canary_done = true;
-            if self.pass(start, end, Some(canary)).await == Next::Halt {
+            if self.pass(steps.clone(), Some(canary)).await == Next::Halt {
                 return Next::Halt;
             }
         }
         for _round in 0..ROUNDS {
-            if self.pass(start, end, None).await == Next::Halt {
+            if self.pass(steps.clone(), None).await == Next::Halt {
                 return Next::Halt;
             }
-            match self.behind(end).await {
+            if self.prepared.request.reach == Reach::Fleet && matches!(following, Some(Stage::Settle(_))) {
+                break;
+            }
+            match self.behind(steps.end).await {
                 Ok(0) => break,
                 Ok(_) => {}
-                Err(failure) => return self.fail(start, failure),
+                Err(failure) => return self.fail(steps.start, failure),
             }
         }
         Next::Continue
     }
 
-    /// Runs the tenant parts of the steps `start..end` once on the tenants that are behind, or on at most `limit` of them.
-    async fn pass(&mut self, start: usize, end: usize, limit: Option<usize>) -> Next {
-        let request = &self.prepared.request;
-        // Statements outside of a transaction run one at a time: concurrent index builds wait for each other's transactions.
-        let alone = self.chain.migrations()[start..end].iter().any(|migration| !migration.transactional);
-        let jobs = match request.jobs {
-            _ if alone => 1,
-            Some(jobs) => jobs,
-            None => match jobs::default(self.connection).await {
-                Ok(jobs) => jobs,
-                Err(failure) => return self.fail(start, failure),
+    /// Runs the tenant parts of `steps` once on the tenants that are behind, or on at most `limit` of them.
+    async fn pass(&mut self, steps: Range<usize>, limit: Option<usize>) -> Next {
+        let (run, first) = (self.run.clone(), steps.start);
+        let pass = self.executor(&run, steps, limit);
+        let started = match self.started.take() {
+            Some(started) => started,
+            None => match pass.start(self.connection, None).await {
+                Ok(started) => started,
+                Err(server_error) => return self.fail(first, server_error.failure("reading the tenants")),
             },
         };
-        let pass = TenantExecutor {
-            run: &self.run,
-            chain: self.chain,
-            request,
-            only: &self.prepared.only,
-            allowed: self.allowed,
-            observer: self.observer,
-            stop: self.stop,
-            steps: start..end,
-            part: Part::Tenant,
-            jobs: jobs.max(1),
-            tenants: limit.unwrap_or_else(|| {
-                let state = &self.prepared.state;
-                state.tenants.values().chain(state.pool.values()).sum()
-            }),
-            limit,
-        };
-        let stats = pass.run(self.connection, self.sink).await;
+        let stats = pass.run(started, self.connection, self.sink).await;
         self.units += stats.units;
         self.did_something |= stats.did_something;
         for (schema, elapsed) in stats.moved {
@@ -215,15 +234,52 @@ impl Runner<'_> {
         if failed || (self.stop.is_cancelled() && stats.is_cut) { Next::Halt } else { Next::Continue }
     }
 
-    /// Advances the platform's version row over steps without platform statements, after all tenants.
-    async fn settle(&mut self, start: usize, end: usize) -> Next {
-        for step in start..end {
+    /// A pass over the tenants.
+    fn executor<'e>(&self, run: &'e Run, steps: Range<usize>, limit: Option<usize>) -> TenantExecutor<'e>
+    where
+        'a: 'e,
+    {
+        let request = &self.prepared.request;
+        // Statements outside of a transaction run one at a time: concurrent index builds wait for each other's transactions.
+        let alone = self.chain.migrations()[steps.clone()].iter().any(|migration| !migration.transactional);
+        TenantExecutor {
+            run,
+            chain: self.chain,
+            request,
+            only: &self.prepared.only,
+            allowed: self.allowed,
+            observer: self.observer,
+            stop: self.stop,
+            steps,
+            part: Part::Tenant,
+            jobs: if alone { Some(1) } else { request.jobs.map(|jobs| jobs.max(1)) },
+            tenants: limit.unwrap_or_else(|| {
+                let state = &self.prepared.state;
+                state.tenants.values().chain(state.pool.values()).sum()
+            }),
+            limit,
+        }
+    }
+
+    /// Advances the platform's version row over `steps`, which have no platform statements, after all tenants. The last one ends the
+    /// run if no stage follows.
+    async fn settle(&mut self, steps: Range<usize>, following: Option<&Stage>) -> Next {
+        let end = steps.end;
+        for step in steps {
+            self.ends_run = step + 1 == end && following.is_none();
             let mut answer = self.unit(step, SETTLE).await;
             if matches!(answer, Some(UnitOutcome::Waits(_))) {
                 // Only some tenants were requested: the platform's row waits for the others.
                 if self.prepared.request.reach == Reach::Tenants {
                     return Next::Continue;
                 }
+                // Tenants were created or renamed during the pass.
+                answer = match self.tenants(0..end, None).await {
+                    Next::Continue => self.unit(step, SETTLE).await,
+                    Next::Halt => None,
+                };
+            }
+            if matches!(answer, Some(UnitOutcome::Waits(_))) {
                 answer = self.settle_with_lock(step, end).await;
             }
             match answer {
@@ -251,7 +307,7 @@ impl Runner<'_> {
         if let Err(server_error) = holder.run(&lock).await {
             return Some(UnitOutcome::Failed(server_error.failure("locking the platform's version row")));
         }
-        let answer = if self.tenants(0, end).await == Next::Continue {
+        let answer = if self.tenants(0..end, None).await == Next::Continue {
             // The unit runs in the transaction that holds the lock.
             std::mem::swap(self.connection, &mut holder);
             let answer = self.unit(step, SETTLE).await;
@@ -288,7 +344,13 @@ impl Runner<'_> {
             }
             self.attempts += 1;
             let answer = if migration.transactional || !has_work {
-                unit.send(self.connection).await
+                let after = self.ends_run.then(|| {
+                    let result = self.result(RunStatus::Done);
+                    runs::ended(&self.run, RunStatus::Done.as_str(), &counts(&result))
+                });
+                let (answer, is_complete) = unit.send(self.connection, after.as_ref()).await;
+                self.is_end_recorded = self.ends_run && is_complete;
+                answer
             } else {
                 send_non_transactional(&unit, self.connection, self.stop).await?
             };
@@ -380,7 +442,7 @@ impl Runner<'_> {
     }
 
     /// The result of the run, without the number of tenants that are left.
-    fn result(&self, outcome: RunStatus, began: Instant) -> Migrated {
+    fn result(&self, outcome: RunStatus) -> Migrated {
         let total: usize = self.prepared.state.tenants.values().sum();
         let failed: HashSet<&str> = self
             .failures
@@ -403,7 +465,7 @@ impl Runner<'_> {
             },
             slowest: slowest(&self.moved),
             units: self.units,
-            duration_ms: began.elapsed().as_millis(),
+            duration_ms: self.began.elapsed().as_millis(),
             failures: self.failures.clone(),
         }
     }

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::batch::{OWN_PATH, SqlBatch};
 use super::connect::pooler::PoolerEvidence;
-use super::connect::retry::{self, ConnectPolicy};
+use super::connect::retry::{self, ConnectPolicy, Opened};
 use super::restricted_role::{RestrictedRole, RunMode};
 use super::{DatabaseUrl, ServerError};
 use crate::error::{Code, Failure};
@@ -71,7 +71,12 @@ pub struct Connection {
     connector: Connector,
     /// An answer is overdue, so the next answer on this connection may be a late one.
     is_lost: bool,
+    /// The question that was asked when the connection was opened, with its answer, until the next message.
+    first: Option<(String, Answer)>,
 }
+
+/// The rows of each statement of a message.
+pub(super) type Answer = Result<Vec<Vec<Row>>, ServerError>;
 
 /// Opens further connections to the same database.
 #[derive(Debug, Clone)]
@@ -87,14 +92,17 @@ impl Connector {
     /// Opens a connection.
     pub async fn open(&self) -> Result<Connection, Failure> {
         // The first connection detected the pooler.
-        let connection = retry::open_undetected(&self.url, self.connect_policy).await?;
-        Ok(Connection { driver: connection, connector: self.clone(), is_lost: false })
+        self.open_with(self.connect_policy).await
     }
 
     /// Connects without a retry, for connections that are optional.
     pub async fn open_without_retry(&self) -> Result<Connection, Failure> {
-        let connection = retry::open_undetected(&self.url, ConnectPolicy::ONCE).await?;
-        Ok(Connection { driver: connection, connector: self.clone(), is_lost: false })
+        self.open_with(ConnectPolicy::ONCE).await
+    }
+
+    async fn open_with(&self, connect_policy: ConnectPolicy) -> Result<Connection, Failure> {
+        let driver = retry::open_undetected(&self.url, connect_policy).await?;
+        Ok(Connection { driver, connector: self.clone(), is_lost: false, first: None })
     }
 }
 
@@ -120,11 +128,25 @@ impl Connection {
         connect_policy: ConnectPolicy,
         on_retry: impl FnMut(&str),
     ) -> Result<Self, Failure> {
-        let (connection, pooler_evidence) = retry::open(url, connect_policy, on_retry).await?;
+        Self::connect_and_ask(url, connect_policy, None, on_retry).await
+    }
+
+    /// Like [`Self::connect_with_retry`]. Sends `question`, which only reads, in the message that detects the pooler;
+    /// [`Self::first_query`] returns the answer.
+    pub async fn connect_and_ask(
+        url: &DatabaseUrl,
+        connect_policy: ConnectPolicy,
+        question: Option<&str>,
+        on_retry: impl FnMut(&str),
+    ) -> Result<Self, Failure> {
+        let Opened { driver, evidence, answer } =
+            retry::open(url, connect_policy, question, on_retry).await?;
+        let (url, pooler_evidence) = (url.clone(), evidence);
         Ok(Self {
-            driver: connection,
-            connector: Connector { url: url.clone(), connect_policy, pooler_evidence, restricted_role: None },
+            driver,
+            connector: Connector { url, connect_policy, pooler_evidence, restricted_role: None },
             is_lost: false,
+            first: question.map(str::to_owned).zip(answer),
         })
     }
 
@@ -277,6 +299,15 @@ impl Connection {
         self.query_or_roll_back(sql).await
     }
 
+    /// Like [`Self::query_batch`]; if `sql` is the question that was asked when the connection was opened, and nothing was sent
+    /// since, returns that answer.
+    pub async fn first_query(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
+        match self.first.take() {
+            Some((asked, answer)) if asked == sql => answer,
+            _ => self.query_batch(sql).await,
+        }
+    }
+
     /// Like [`Self::query_batch`], with [`OWN_PATH`] as the search path until the end of the transaction: for sessions that run
     /// statements of a project, which could create operators.
     pub async fn query_on_own_path(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
@@ -305,7 +336,7 @@ impl Connection {
         self.expect_alive()?;
         let mut counts = Vec::new();
         let outcome = {
-            let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(&mut self.driver);
+            let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(self.driver());
             loop {
                 match stream.try_next().await {
                     Ok(Some(item)) => counts.extend(item.left().map(|done| done.rows_affected())),
@@ -362,16 +393,7 @@ impl Connection {
         sets: &mut Vec<Vec<Row>>,
         keeps: impl Fn(usize) -> bool,
     ) -> Result<(), sqlx::Error> {
-        let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(&mut self.driver);
-        let mut rows = Vec::new();
-        while let Some(item) = stream.try_next().await? {
-            match item.right() {
-                Some(row) if keeps(sets.len()) => rows.push(Row(row)),
-                Some(_) => {}
-                None => sets.push(std::mem::take(&mut rows)),
-            }
-        }
-        Ok(())
+        collect(self.driver(), sql, sets, keeps).await
     }
 
     /// Closes the connection.
@@ -385,6 +407,26 @@ impl Connection {
 
     /// The driver's connection, for refinery and for the extended protocol.
     pub(super) fn driver(&mut self) -> &mut PgConnection {
+        self.first = None;
         &mut self.driver
     }
+}
+
+/// Sends one message and adds the rows of each statement to `sets`; keeps those of the statements for which `keeps` is true.
+pub(super) async fn collect(
+    driver: &mut PgConnection,
+    sql: &str,
+    sets: &mut Vec<Vec<Row>>,
+    keeps: impl Fn(usize) -> bool,
+) -> Result<(), sqlx::Error> {
+    let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(driver);
+    let mut rows = Vec::new();
+    while let Some(item) = stream.try_next().await? {
+        match item.right() {
+            Some(row) if keeps(sets.len()) => rows.push(Row(row)),
+            Some(_) => {}
+            None => sets.push(std::mem::take(&mut rows)),
+        }
+    }
+    Ok(())
 }

@@ -214,10 +214,12 @@ pub fn read(path: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
     let named = |failure: Failure| failure.at(Place::File(shown.to_owned()));
     let unreadable = |error: std::io::Error| named(io(path, &error));
     // Opening a named pipe could block.
-    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
         return Err(named(not_a_file(path)));
     }
-    let mut bytes = Vec::new();
+    // With room for the whole file, it is read at once.
+    let mut bytes = Vec::with_capacity(metadata.len().min(MAX_FILE_BYTES) as usize + 1);
     // One byte more than the limit detects larger files, also while they grow.
     File::open(path)
         .map_err(unreadable)?

@@ -76,12 +76,50 @@ impl ShadowRun<'_> {
     pub(super) fn beyond(
         &self,
         execution: Execution<'_>,
+        snapshots: (&DatabaseSnapshot, &DatabaseSnapshot),
+        uses: &BTreeMap<Table, RowUsage>,
+    ) -> Vec<OutsideEffect> {
+        self.beyond_units(execution, std::slice::from_ref(execution.schema), snapshots, uses)
+    }
+
+    /// The effects of a step without a transaction outside of its units' schemas. Its statements run only as `migrate up` runs them,
+    /// so no statement is known to cause an effect.
+    pub(super) fn beyond_step(
+        &self,
+        migration: &Migration,
+        (before, now): (&DatabaseSnapshot, &DatabaseSnapshot),
+    ) -> Vec<(Scope, OutsideEffect)> {
+        let platform = self.project.settings.platform_schema();
+        let mut own = Vec::new();
+        let mut last = None;
+        if migration.has(Scope::Platform) {
+            last = Some((Scope::Platform, platform.clone()));
+            own.push(platform);
+        }
+        if let Some(first) = self.tenants.first().filter(|_| migration.has(Scope::Tenant)) {
+            last = Some((Scope::Tenant, first.clone()));
+            own.extend(self.tenants.iter().chain(&self.control_tenant).cloned());
+        }
+        let Some((scope, schema)) = last else { return Vec::new() };
+        let written = |table| (table, RowUsage { touched: 1, ..RowUsage::default() });
+        let uses = before.rows.changed_tables(&now.rows).map(written).collect();
+        let named = named(migration, &schema);
+        let execution = Execution { scope, schema: &schema, named: &named };
+        let found = self.beyond_units(execution, &own, (before, now), &uses);
+        found.into_iter().map(|effect| (scope, effect)).collect()
+    }
+
+    /// The effects outside of the schemas `own`.
+    fn beyond_units(
+        &self,
+        execution: Execution<'_>,
+        own: &[SchemaName],
         (before, now): (&DatabaseSnapshot, &DatabaseSnapshot),
         uses: &BTreeMap<Table, RowUsage>,
     ) -> Vec<OutsideEffect> {
         let mut found = Vec::new();
         for (schema, changes) in before.changes(now) {
-            if schema != *execution.schema {
+            if !own.contains(&schema) {
                 let is_gone = !now.schemas().any(|kept| *kept == schema);
                 let reported = changes.iter().filter(|change| {
                     !(is_gone && execution.named.contains(schema.as_str()))
@@ -98,18 +136,14 @@ impl ShadowRun<'_> {
             let is_own_table = OWN_TABLES.contains(&table.as_str());
             let is_written = used.touched > 0 || used.rewritten;
             let Ok(home) = SchemaName::existing(schema.as_str()) else { continue };
-            if home != *execution.schema
-                && is_written
-                && !is_own_table
-                && !execution.names_whole(schema, table)
-            {
+            if !own.contains(&home) && is_written && !is_own_table && !execution.names_whole(schema, table) {
                 let words = vec![schema.clone(), table.clone()];
                 let place = format!("is written to in {}", self.shown(&home));
                 found.push(execution.beyond(&format!("table {table}"), &place, words));
             }
         }
         if execution.scope == Scope::Tenant {
-            found.extend(of_database(execution, before, now));
+            found.extend(of_database(execution, own, (before, now)));
         }
         found
     }
@@ -137,11 +171,11 @@ fn is_named(execution: Execution<'_>, schema: &SchemaName, change: &Change) -> b
 /// Changes of objects that no schema contains, and of schemas.
 fn of_database(
     execution: Execution<'_>,
-    before: &DatabaseSnapshot,
-    now: &DatabaseSnapshot,
+    own: &[SchemaName],
+    (before, now): (&DatabaseSnapshot, &DatabaseSnapshot),
 ) -> Vec<OutsideEffect> {
     let mut found = Vec::new();
-    for thing in before.changed_outside_except(execution.schema, now) {
+    for thing in before.changed_outside_except(own, now) {
         if thing.what == "extension" {
             let why = "acts on an extension, and a database has an extension once, not once per tenant";
             let message = format!("`extension {}` {why}", thing.names.join(" "));

@@ -114,6 +114,15 @@ impl Rows {
         }
     }
 
+    /// The tables whose rows differ in `after`.
+    pub(super) fn changed_tables<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = Table> + 'a {
+        let changed = self
+            .tables
+            .iter()
+            .filter(|(table, rows)| after.tables.get(*table).is_some_and(|now| now != *rows));
+        changed.map(|(table, _)| table.clone())
+    }
+
     /// Reads them, in two round trips.
     pub(super) async fn read(connection: &mut Connection, schemas: &[SchemaName]) -> Result<Self, Failure> {
         let doing = "reading the sample rows";

@@ -90,14 +90,15 @@ impl DatabaseSnapshot {
         dropped.chain(after.outside.iter().filter(|(line, _)| !self.outside.contains_key(*line)))
     }
 
-    /// The same, without the objects that concern `schema`.
+    /// The same, without the objects that concern one of `schemas`.
     pub(super) fn changed_outside_except<'a>(
         &'a self,
-        schema: &'a SchemaName,
+        schemas: &'a [SchemaName],
         after: &'a Self,
     ) -> impl Iterator<Item = &'a OutsideObject> {
         let is_others = |thing: &&OutsideObject| {
-            thing.what == "extension" || thing.schema.as_deref() != Some(schema.as_str())
+            let concerns = |schema: &SchemaName| thing.schema.as_deref() == Some(schema.as_str());
+            thing.what == "extension" || !schemas.iter().any(concerns)
         };
         self.changed_outside(after).map(|(_, thing)| thing).filter(is_others)
     }

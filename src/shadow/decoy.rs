@@ -15,7 +15,7 @@ use crate::ident::{SharedPath, literal};
 use crate::postgres::batch::SqlBatch;
 use crate::postgres::catalog::Transaction;
 use crate::postgres::{Row, ServerError};
-use crate::sql::{Scope, Statement, TargetKind, TextNames};
+use crate::sql::{Scope, Statement, TablePart, TargetKind, TextNames};
 
 /// Code that uses more names than this is not probed.
 const MAX_NAMES: usize = 500;
@@ -55,14 +55,16 @@ impl ShadowRun<'_> {
         let Some(shared) = self.shared_schema(&path).await? else { return Ok(Vec::new()) };
         let text = migration.script.source.text[statement.range.clone()]
             .replace(crate::sql::ORG_SCHEMA, execution.schema.as_str());
-        let (targets, decoys) = self.missing(&text, execution, &path).await?;
+        let Missing { targets, decoys } = self.missing(&text, execution, &path).await?;
         if decoys.is_empty() {
             return Ok(Vec::new());
         }
         self.connection.run("SAVEPOINT tenure_decoys").await.map_err(doing)?;
         let mut made = SqlBatch::default();
-        for (name, kind) in &decoys {
-            made.push(&decoy(*kind, &shared, name));
+        // The types of arguments.
+        made.search_path(execution.schema, &path);
+        for decoy in &decoys {
+            made.push(&decoy.sql(&shared));
         }
         let found = match self.connection.send_in_transaction(&made).await {
             Ok(_) => {
@@ -70,7 +72,6 @@ impl ShadowRun<'_> {
                     .await
             }
             Err(server_error) if server_error.sqlstate().is_none() => return Err(doing(server_error)),
-            // A name that cannot be created there cannot be dropped there either.
             Err(_) => Ok(Vec::new()),
         };
         self.connection
@@ -79,8 +80,8 @@ impl ShadowRun<'_> {
             .map_err(doing)?;
         // Sequences are not transactional.
         known.rows.reset_sequences(self.connection).await?;
-        let is_decoy =
-            |word: &String| decoys.contains_key(word.strip_prefix(INDEX_TABLE_PREFIX).unwrap_or(word));
+        let names: HashSet<&str> = decoys.iter().map(|decoy| decoy.name.as_str()).collect();
+        let is_decoy = |word: &String| names.contains(word.strip_prefix(INDEX_TABLE_PREFIX).unwrap_or(word));
         let is_decoys = |beyond: &OutsideEffect| beyond.words.iter().any(is_decoy);
         Ok(found?.into_iter().filter(is_decoys).collect())
     }
@@ -137,14 +138,13 @@ impl ShadowRun<'_> {
         Ok(None)
     }
 
-    /// The names in `text`, and in the functions that it calls, that the unit would not resolve. First those that are certainly
-    /// targets, then all, with the kind of each.
+    /// The names in `text`, and in the functions that it calls, that the unit would not resolve.
     async fn missing(
         &mut self,
         text: &str,
         execution: Execution<'_>,
         path: &SharedPath,
-    ) -> Result<(BTreeSet<String>, BTreeMap<String, TargetKind>), Failure> {
+    ) -> Result<Missing, Failure> {
         let mut message = SqlBatch::default();
         message.search_path(execution.schema, path);
         message.push(BODIES);
@@ -154,6 +154,7 @@ impl ShadowRun<'_> {
             bodies.entry(row.text("name")?).or_insert_with(Vec::new).push(row.text("body")?);
         }
         let (mut words, mut kinds) = (HashSet::new(), BTreeMap::new());
+        let (mut routines, mut parts) = (BTreeSet::new(), BTreeSet::new());
         let mut texts = vec![text.to_owned()];
         while let Some(text) = texts.pop() {
             let named = TextNames::of(&text);
@@ -163,6 +164,8 @@ impl ShadowRun<'_> {
                 texts.extend(bodies.remove(word).unwrap_or_default());
             }
             kinds.extend(named.targets().iter().map(|(name, kind)| (name.clone(), *kind)));
+            routines.extend(named.routines().iter().cloned());
+            parts.extend(named.parts().iter().cloned());
         }
         let list = words.iter().map(|word| literal(word)).collect::<Vec<_>>().join(", ");
         let mut message = SqlBatch::default();
@@ -178,19 +181,92 @@ impl ShadowRun<'_> {
         let sets = self.connection.send_in_transaction(&message).await.map_err(doing)?;
         let missing =
             sets.iter().flatten().map(|row| row.text("word")).collect::<Result<BTreeSet<_>, _>>()?;
-        if missing.len() > MAX_NAMES {
-            return Ok((BTreeSet::new(), BTreeMap::new()));
+        if missing.len() + routines.len() > MAX_NAMES {
+            return Ok(Missing::default());
         }
         let targets = missing.iter().filter(|name| kinds.contains_key(*name)).cloned().collect();
         let kind = |name: &String| kinds.get(name).copied().unwrap_or(TargetKind::Table);
-        let decoys = missing.iter().map(|name| (name.clone(), kind(name))).collect();
-        Ok((targets, decoys))
+        let mut decoys: Vec<Decoy> = Vec::new();
+        for name in &missing {
+            let of_it = parts.iter().filter(|(table, ..)| table == name);
+            let parts = of_it.map(|(_, part, name)| (*part, name.clone())).collect();
+            decoys.push(Decoy { name: name.clone(), kind: kind(name), arguments: String::new(), parts });
+        }
+        // The tenant may have other routines of the name.
+        decoys.extend(routines.into_iter().map(|(name, arguments)| Decoy {
+            kind: kind(&name),
+            name,
+            arguments,
+            parts: Vec::new(),
+        }));
+        Ok(Missing { targets, decoys })
     }
 }
 
-/// The statements that create the decoy.
-fn decoy(kind: TargetKind, schema: &str, name: &str) -> String {
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+/// The names that a unit would not resolve.
+#[derive(Default)]
+struct Missing {
+    /// Those that are certainly targets.
+    targets: BTreeSet<String>,
+    /// A decoy for each of them, and for each routine that is named with its arguments.
+    decoys: Vec<Decoy>,
+}
+
+/// An object to create.
+struct Decoy {
+    name: String,
+    kind: TargetKind,
+    /// The arguments of a routine.
+    arguments: String,
+    /// The parts of a table.
+    parts: Vec<(TablePart, String)>,
+}
+
+impl Decoy {
+    /// The statement that creates it, with its parts. One that cannot be created cannot be changed either, and is left out.
+    fn sql(&self, schema: &str) -> String {
+        let full = format!("{}.{}", quoted(schema), quoted(&self.name));
+        let alternatives = match (self.kind, self.arguments.as_str()) {
+            (kind, "") => vec![object(kind, schema, &self.name)],
+            // With output arguments, RETURNS void is an error, and without them a function needs it.
+            (TargetKind::Function, arguments) => vec![
+                format!("CREATE FUNCTION {full}({arguments}) RETURNS void LANGUAGE sql AS '';"),
+                format!("CREATE FUNCTION {full}({arguments}) LANGUAGE plpgsql AS 'BEGIN END';"),
+            ],
+            (_, arguments) => {
+                vec![format!("CREATE PROCEDURE {full}({arguments}) LANGUAGE plpgsql AS 'BEGIN END';")]
+            }
+        };
+        let parts = self.parts.iter().map(|(part, name)| vec![part_of(*part, &full, &quoted(name))]);
+        let attempts = std::iter::once(alternatives).chain(parts).map(|alternatives| {
+            alternatives.iter().rev().fold("NULL;".to_owned(), |otherwise, create| {
+                format!("BEGIN {create} EXCEPTION WHEN OTHERS THEN {otherwise} END;")
+            })
+        });
+        format!("DO {}", literal(&format!("BEGIN {} END", attempts.collect::<String>())))
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The statement that adds the part to a table.
+fn part_of(part: TablePart, table: &str, name: &str) -> String {
+    match part {
+        TablePart::Column => format!("ALTER TABLE {table} ADD COLUMN {name} int;"),
+        TablePart::Constraint => format!("ALTER TABLE {table} ADD CONSTRAINT {name} CHECK (true);"),
+        TablePart::Policy => format!("CREATE POLICY {name} ON {table};"),
+        TablePart::Rule => format!("CREATE RULE {name} AS ON UPDATE TO {table} DO ALSO NOTHING;"),
+        TablePart::Trigger => format!(
+            "CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION \
+             pg_catalog.suppress_redundant_updates_trigger();"
+        ),
+    }
+}
+
+/// The statements that create an object without arguments and parts.
+fn object(kind: TargetKind, schema: &str, name: &str) -> String {
     let full = format!("{}.{}", quoted(schema), quoted(name));
     match kind {
         TargetKind::Table => format!("CREATE TABLE {full} (); INSERT INTO {full} DEFAULT VALUES;"),

@@ -159,13 +159,16 @@ impl Step {
     }
 
     fn beyond(&self, observed: &mut Vec<ObservedEffect>) {
-        for seen in &self.statements {
-            observed.extend(seen.beyond.iter().map(|beyond| ObservedEffect {
-                words: beyond.words.clone(),
-                scope: Some(seen.scope),
-                ..ObservedEffect::new(beyond.rule, Level::Deny, seen.range.clone(), beyond.message.clone())
-            }));
-        }
+        let of_statements = self
+            .statements
+            .iter()
+            .flat_map(|seen| seen.beyond.iter().map(|beyond| (seen.range.clone(), seen.scope, beyond)));
+        let of_step = self.beyond.iter().map(|(scope, beyond)| (Range::default(), *scope, beyond));
+        observed.extend(of_statements.chain(of_step).map(|(range, scope, beyond)| ObservedEffect {
+            words: beyond.words.clone(),
+            scope: Some(scope),
+            ..ObservedEffect::new(beyond.rule, Level::Deny, range, beyond.message.clone())
+        }));
     }
 
     fn unreachable(&self, migration: &Migration, observed: &mut Vec<ObservedEffect>) {

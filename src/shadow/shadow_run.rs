@@ -141,8 +141,12 @@ async fn run_steps(
         let has_failed = step.failure.is_some();
         if !has_failed {
             snapshot = before.refreshed(shadow.connection, Transaction::Own).await?;
-            shadow.attribute_changes(&project.chain.migrations()[index], &mut step, &before, &snapshot);
-            step.unreachable = shadow.unreachable(&project.chain.migrations()[index], &before, &snapshot);
+            let migration = &project.chain.migrations()[index];
+            shadow.attribute_changes(migration, &mut step, &before, &snapshot);
+            if !migration.transactional {
+                step.beyond = shadow.beyond_step(migration, (&before, &snapshot));
+            }
+            step.unreachable = shadow.unreachable(migration, &before, &snapshot);
             if let Some(queries) = &mut queries {
                 shadow.observe_after(queries, &mut step).await?;
             }

@@ -33,6 +33,8 @@ pub struct Step {
     pub(super) new_tenant: Vec<String>,
     /// The result of its down migration, if it has one.
     pub reversed: Option<Reversed>,
+    /// The effects of a step without a transaction outside of its units' schemas.
+    pub(super) beyond: Vec<(Scope, OutsideEffect)>,
     /// The extensions that it created outside of every unit's search path, each with its schema.
     pub unreachable: Vec<(String, String)>,
     /// Whether a trigger may be deferred to COMMIT.
@@ -84,6 +86,7 @@ impl Step {
             unchecked: Vec::new(),
             new_tenant: Vec::new(),
             reversed: None,
+            beyond: Vec::new(),
             unreachable: Vec::new(),
             has_deferred: false,
             failure: None,

@@ -52,8 +52,8 @@ pub use query_statistics::cast_typed_parameters;
 pub use renamed::Renamed;
 pub use scope::{Scope, ScopeClue};
 pub use scoped_names::ScopedNames;
-pub use script::{Comment, IndexAction, Script, Statement};
-pub use text_names::{TargetKind, TextNames};
+pub use script::{Comment, IndexAction, Script, Statement, mentions};
+pub use text_names::{TablePart, TargetKind, TextNames};
 
 pub use single_tenant::tenant_schema_ranges;
 pub use superuser::{SuperuserAction, SuperuserStatement, roles_created_by_code};

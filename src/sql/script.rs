@@ -139,6 +139,12 @@ impl Script {
         &self.parse
     }
 
+    /// Whether an identifier is longer than `bytes`, as it is written.
+    pub fn has_longer_identifier(&self, bytes: usize) -> bool {
+        let mut tokens = self.tree.root().tokens();
+        tokens.any(|token| token.kind == SyntaxKind::IDENT && token.text.len() > bytes)
+    }
+
     /// Whether the file contains a node or token of one of `kinds`.
     pub fn contains(&self, kinds: &[SyntaxKind]) -> bool {
         self.kinds.contains(kinds)
@@ -317,8 +323,8 @@ impl Statement {
 }
 
 /// Whether `text` contains `word`, given in lower case, in any case. A cheap check before a tree is searched.
-pub(super) fn mentions(text: &str, word: &str) -> bool {
-    text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+pub fn mentions(text: &str, word: &str) -> bool {
+    text.to_ascii_lowercase().contains(word)
 }
 
 fn contains_org_schema(node: Node<'_>, source: &Source) -> bool {

@@ -1,11 +1,12 @@
 //! Finds the object names in a text: in statements, bodies and strings, but not in comments.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::iter::Peekable;
 
 use squawk_lexer::TokenKind;
 use squawk_syntax::SyntaxKind;
 
-use super::mentions::tokens;
+use super::mentions::{Piece, tokens};
 use super::normalized;
 use super::tree::Node;
 
@@ -16,7 +17,24 @@ pub struct TextNames {
     bare: HashSet<String>,
     qualified: HashSet<(String, String)>,
     targets: BTreeMap<String, TargetKind>,
+    routines: BTreeSet<(String, String)>,
+    parts: BTreeSet<(String, TablePart, String)>,
     temporary: BTreeSet<String>,
+}
+
+/// A part of a table that a statement drops or alters by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TablePart {
+    /// A column.
+    Column,
+    /// A constraint.
+    Constraint,
+    /// A policy.
+    Policy,
+    /// A rule.
+    Rule,
+    /// A trigger.
+    Trigger,
 }
 
 /// The kind of object of a bare name, by the words before it.
@@ -55,7 +73,45 @@ fn creates_temporary(words: &[String]) -> bool {
     }
 }
 
+impl TablePart {
+    /// The part and its name, if the next name is its table: the words before that are `DROP POLICY name ON`.
+    fn before_table(words: &[String]) -> Option<(Self, String)> {
+        let (on, words) = words.split_last()?;
+        let (name, words) = words.split_last()?;
+        let kind = match Self::dropped(words)? {
+            "policy" => Self::Policy,
+            "rule" => Self::Rule,
+            "trigger" => Self::Trigger,
+            _ => return None,
+        };
+        (on == "on").then(|| (kind, name.clone()))
+    }
+
+    /// The table and the kind of the part, if the next name is the part: the words before that are `ALTER TABLE name DROP COLUMN`.
+    fn after_table(words: &[String]) -> Option<(String, Self)> {
+        let kind = match Self::dropped(words)? {
+            "column" => Self::Column,
+            "constraint" => Self::Constraint,
+            _ => return None,
+        };
+        let verb = words.iter().rposition(|word| word == "drop" || word == "alter")?;
+        let (table, words) = words[..verb].split_last()?;
+        (TargetKind::after(words) == Some(TargetKind::Table)).then(|| (table.clone(), kind))
+    }
+
+    /// The word after DROP or ALTER.
+    fn dropped(words: &[String]) -> Option<&str> {
+        let mut words = words.iter().rev().map(String::as_str).skip_while(|word| BETWEEN.contains(word));
+        let kind = words.next()?;
+        matches!(words.next()?, "drop" | "alter").then_some(kind)
+    }
+}
+
 impl TargetKind {
+    fn is_routine(self) -> bool {
+        matches!(self, Self::Function | Self::Procedure)
+    }
+
     /// The kind of object that a statement drops, alters, truncates or writes to, by the `words` before its name.
     fn after(words: &[String]) -> Option<Self> {
         let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -99,9 +155,12 @@ impl TextNames {
         let mut before: (Option<String>, bool) = (None, false);
         // The words since the last token that is not a word.
         let mut words: Vec<String> = Vec::new();
+        // The kind of the target before this token, and of the next one in its list.
+        let (mut target, mut listed) = (None, None);
         let mut tokens = tokens(text).into_iter().peekable();
         while let Some(token) = tokens.next() {
             let is_qualifier = tokens.peek().is_some_and(|next| next.kind == TokenKind::Dot);
+            let (after_target, in_list) = (target.take(), listed.take());
             before = match token.kind {
                 TokenKind::Ident | TokenKind::QuotedIdent { .. } => {
                     let word = normalized(token.text);
@@ -115,10 +174,21 @@ impl TextNames {
                         // The schema, or an alias.
                     } else if creates_temporary(&words) && !BETWEEN.contains(&word.as_str()) {
                         self.temporary.insert(word.clone());
-                    } else if let Some(kind) = TargetKind::after(&words)
-                        .filter(|_| !is_qualifier && !BETWEEN.contains(&word.as_str()))
-                    {
+                    } else if BETWEEN.contains(&word.as_str()) {
+                        // The name follows.
+                    } else if let Some((part, name)) = TablePart::before_table(&words) {
+                        self.targets.insert(word.clone(), TargetKind::Table);
+                        self.parts.insert((word.clone(), part, name));
+                    } else if let Some((table, part)) = TablePart::after_table(&words) {
+                        self.parts.insert((table, part, word.clone()));
+                    } else if let Some(kind) = in_list.or_else(|| TargetKind::after(&words)) {
                         self.targets.insert(word.clone(), kind);
+                        target = Some(kind);
+                        if kind.is_routine()
+                            && let Some(arguments) = arguments(text, &mut tokens)
+                        {
+                            self.routines.insert((word.clone(), arguments.to_owned()));
+                        }
                     }
                     words.push(word.clone());
                     (Some(word), false)
@@ -133,6 +203,7 @@ impl TextNames {
                 }
                 _ => {
                     words.clear();
+                    listed = after_target.filter(|_| token.kind == TokenKind::Comma);
                     (None, false)
                 }
             };
@@ -159,10 +230,42 @@ impl TextNames {
         &self.targets
     }
 
+    /// The routines among the targets that are named with arguments, and these.
+    pub fn routines(&self) -> &BTreeSet<(String, String)> {
+        &self.routines
+    }
+
+    /// The parts of unqualified tables that the text drops or alters: the table, the kind and the name.
+    pub fn parts(&self) -> &BTreeSet<(String, TablePart, String)> {
+        &self.parts
+    }
+
     /// All names in the text.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.words.iter().map(String::as_str)
     }
+}
+
+/// The text between the brackets at the front of `tokens`, which it takes.
+fn arguments<'t>(
+    text: &'t str,
+    tokens: &mut Peekable<impl Iterator<Item = Piece<'t>> + Clone>,
+) -> Option<&'t str> {
+    let start = tokens.next_if(|next| next.kind == TokenKind::OpenParen)?.start + 1;
+    let mut depth = 1;
+    for token in tokens.clone() {
+        match token.kind {
+            TokenKind::OpenParen => depth += 1,
+            TokenKind::CloseParen => depth -= 1,
+            TokenKind::Semi => return None,
+            _ => {}
+        }
+        if depth == 0 {
+            while tokens.next_if(|next| next.start <= token.start).is_some() {}
+            return text.get(start..token.start);
+        }
+    }
+    None
 }
 
 /// The names of temporary objects that code in the statement creates.
@@ -220,8 +323,35 @@ mod tests {
                 ("S", TargetKind::Sequence),
                 ("d", TargetKind::Table),
                 ("m", TargetKind::MaterializedView),
+                ("n", TargetKind::MaterializedView),
                 ("t", TargetKind::Table),
                 ("v", TargetKind::View)
+            ]
+        );
+    }
+
+    #[test]
+    fn routines_lists_and_parts_of_tables_are_found() {
+        let named = TextNames::of(
+            "DO $$ BEGIN DROP FUNCTION IF EXISTS f(int, numeric(1, 2)), g(), h; DROP PROCEDURE p(text); TRUNCATE a, b; \
+             EXECUTE 'DROP POLICY IF EXISTS own ON docs'; ALTER TABLE IF EXISTS t DROP COLUMN IF EXISTS c; \
+             DROP TRIGGER x ON public.y; ALTER TABLE u DROP CONSTRAINT k CASCADE; ALTER FUNCTION broken(int; END $$",
+        );
+        let routines: Vec<_> =
+            named.routines().iter().map(|(name, args)| (name.as_str(), args.as_str())).collect();
+        assert_eq!(routines, [("f", "int, numeric(1, 2)"), ("g", ""), ("p", "text")]);
+        for name in ["a", "b"] {
+            assert_eq!(named.targets().get(name), Some(&TargetKind::Table), "{name}");
+        }
+        assert_eq!(named.targets().get("h"), Some(&TargetKind::Function));
+        let parts: Vec<_> =
+            named.parts().iter().map(|(table, part, name)| (table.as_str(), *part, name.as_str())).collect();
+        assert_eq!(
+            parts,
+            [
+                ("docs", TablePart::Policy, "own"),
+                ("t", TablePart::Column, "c"),
+                ("u", TablePart::Constraint, "k")
             ]
         );
     }

@@ -113,20 +113,29 @@ fn learn(
 /// A script with the violations that squawk reports in it.
 struct Linted<'a> {
     script: &'a Script,
-    rules: &'a [&'static Rule],
+    /// The rules that may report something in it.
+    rules: Vec<&'static Rule>,
     violations: Vec<(SquawkRule, Span)>,
     /// The text without comments.
     shown: String,
 }
 
 impl<'a> Linted<'a> {
-    fn of(script: &'a Script, rules: &'a [&'static Rule]) -> Self {
+    fn of(script: &'a Script, rules: &[&'static Rule]) -> Self {
         // A body may have no static statements.
         if script.statements.is_empty() {
-            return Self { script, rules, violations: Vec::new(), shown: String::new() };
+            return Self { script, rules: Vec::new(), violations: Vec::new(), shown: String::new() };
         }
         let mut violations = lint(script, rules);
         violations.sort_by_key(|(_, span)| span.start);
+        let applies = |rule: &&&'static Rule| match rule.judge {
+            Judge::Known(codes, kinds) | Judge::Filtered(codes, kinds, _) => {
+                script.contains(kinds) || violations.iter().any(|(code, _)| codes.contains(code))
+            }
+            Judge::Code(_) => true,
+            Judge::Verification | Judge::Catalog(..) => false,
+        };
+        let rules = rules.iter().filter(applies).copied().collect();
         Self { script, rules, violations, shown: without_comments(script, &script.source.text) }
     }
 }
@@ -178,7 +187,7 @@ impl Place<'_> {
         let violations = &violations[before(statement.range.start)..before(statement.range.end)];
         let context = self.context(script, statement, code);
         let mut found = Vec::new();
-        for &rule in *rules {
+        for &rule in rules {
             if rule.ignores_new_objects && context.only_exempt() {
                 continue;
             }

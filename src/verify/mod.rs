@@ -25,7 +25,7 @@ mod tests;
 use std::ops::Range;
 
 use crate::error::Place;
-use crate::sql::{Script, names_org_schema};
+use crate::sql::{Script, mentions, names_org_schema};
 
 pub use allow::{accepted, names};
 pub use effects::{StatementEffect, TableEffect};
@@ -75,6 +75,12 @@ impl ProjectSchemas<'_> {
             && schema.starts_with(self.prefix)
             && schema != self.platform
             && !names_org_schema(schema)
+    }
+
+    /// Whether `text` may contain the name of such a schema. A cheap check, false for most texts.
+    pub(crate) fn may_name_tenant(&self, text: &str) -> bool {
+        // Unicode escapes may encode any name.
+        !self.prefix.is_empty() && (mentions(text, &self.prefix.to_ascii_lowercase()) || mentions(text, "u&"))
     }
 }
 

@@ -74,6 +74,20 @@ fn conditional_effects_on_missing_objects_are_denied() {
         ("DROP TYPE IF EXISTS mood;", true),
         ("DROP FUNCTION IF EXISTS helper();", true),
         ("DROP INDEX IF EXISTS by_name;", true),
+        ("DROP SEQUENCE IF EXISTS first, numbers;", true),
+        ("DROP FUNCTION IF EXISTS helper(int);", true),
+        ("DROP FUNCTION IF EXISTS helper(a numeric(4, 2), OUT b text), other();", true),
+        ("DROP ROUTINE IF EXISTS helper(text[]);", true),
+        ("DROP PROCEDURE IF EXISTS helper(text);", true),
+        ("DROP FUNCTION IF EXISTS {org_schema}.helper(int);", false),
+        ("DROP FUNCTION IF EXISTS helper(no_such_type);", false),
+        ("DROP POLICY IF EXISTS own ON imports;", true),
+        ("EXECUTE 'DROP TRIGGER IF EXISTS own ON imports';", true),
+        ("DROP RULE IF EXISTS own ON imports;", true),
+        ("ALTER TABLE IF EXISTS imports DROP COLUMN IF EXISTS a;", true),
+        ("ALTER TABLE IF EXISTS imports DROP CONSTRAINT IF EXISTS a;", true),
+        ("DROP POLICY IF EXISTS own ON {org_schema}.imports;", false),
+        ("DROP POLICY IF EXISTS own ON workspaces;", false),
         ("ALTER TABLE IF EXISTS imports ADD COLUMN a int;", true),
         ("IF to_regclass('imports') IS NOT NULL THEN DELETE FROM imports; END IF;", true),
         ("IF to_regclass('imports') IS NOT NULL THEN UPDATE imports SET done = true; END IF;", true),
@@ -122,6 +136,53 @@ fn conditional_effects_on_missing_objects_are_denied() {
         assert_eq!(found.contains(&file), *is_denied, "{body}: {document:#}");
     }
     assert!(found.contains(&format!("migrations/v1.0.{last}_to_v1.1.0_function.sql")), "{document:#}");
+}
+
+#[test]
+fn a_step_outside_of_a_transaction_is_judged_too() {
+    let project = Project::seeds();
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "functions",
+        "-- Scope: platform\nCREATE TABLE public.imports (id int);\nCREATE TABLE datalinx_platform.notes (note text);\n\
+         CREATE FUNCTION public.import() RETURNS void LANGUAGE plpgsql AS \
+         'BEGIN INSERT INTO public.imports VALUES (1); END';\n\
+         CREATE FUNCTION public.define() RETURNS void LANGUAGE plpgsql AS \
+         'BEGIN EXECUTE ''CREATE TABLE IF NOT EXISTS public.made (id int)''; END';\n\
+         CREATE FUNCTION public.loud(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS \
+         'BEGIN PERFORM public.import(); RETURN upper($1); END';\n\
+         CREATE FUNCTION public.bold(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS \
+         'BEGIN PERFORM public.define(); RETURN upper($1); END';",
+    );
+    for (sql, rule) in [
+        (
+            "-- Scope: tenant\nCREATE INDEX CONCURRENTLY workspaces_loud ON workspaces (public.loud(name));",
+            "beyond-tenant",
+        ),
+        (
+            "-- Scope: tenant\nCREATE INDEX CONCURRENTLY workspaces_bold ON workspaces (public.bold(name));",
+            "beyond-tenant",
+        ),
+        (
+            "-- Scope: platform\nCREATE INDEX CONCURRENTLY notes_loud ON datalinx_platform.notes (public.loud(note));",
+            "beyond-platform",
+        ),
+        ("-- Scope: tenant\nCREATE INDEX CONCURRENTLY workspaces_name2 ON workspaces (upper(name));", ""),
+        ("-- Scope: tenant\nVACUUM workspaces;", ""),
+        (
+            "-- Scope: tenant\n-- Allow: beyond-tenant imports because a test\n\
+             CREATE INDEX CONCURRENTLY workspaces_loud ON workspaces (public.loud(name));",
+            "",
+        ),
+    ] {
+        project.migration("1.0.5", "1.0.6", "more", sql);
+        let (_, document) = project.json("verify --shadow migrations/v1.0.5_to_v1.0.6_more.sql");
+        let found: Vec<_> =
+            denied(&document).into_iter().filter(|rule| rule.starts_with("beyond-")).collect();
+        let expected: &[&str] = if rule.is_empty() { &[] } else { &[rule] };
+        assert_eq!(found, expected, "{sql}: {document:#}");
+    }
 }
 
 #[test]

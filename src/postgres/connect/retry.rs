@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
-use sqlx::{ConnectOptions, Row as _};
 
 use super::pooler::{PROBE_OPTION, PROBE_QUERY, PROBE_VALUE, PoolerEvidence};
 use crate::error::{Code, Failure};
-use crate::postgres::{Backoff, DatabaseUrl};
+use crate::postgres::connection::{Answer, collect};
+use crate::postgres::{Backoff, DatabaseUrl, ServerError};
 
 /// Exponential backoff with jitter, so that many clients do not retry at the same time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -200,30 +201,40 @@ fn default_root() -> Option<String> {
     file.is_file().then(|| file.to_string_lossy().into_owned())
 }
 
+/// A new session.
+pub(in crate::postgres) struct Opened {
+    pub(in crate::postgres) driver: PgConnection,
+    /// How a pooler was detected.
+    pub(in crate::postgres) evidence: Option<PoolerEvidence>,
+    /// The answer to the question, if it was asked.
+    pub(in crate::postgres) answer: Option<Answer>,
+}
+
 /// Opens a session without pooler detection.
 pub(in crate::postgres) async fn open_undetected(
     url: &DatabaseUrl,
     connect_policy: ConnectPolicy,
 ) -> Result<PgConnection, Failure> {
-    let (connection, _) = open_as(url, connect_policy, false, |_| {}).await?;
-    Ok(connection)
+    Ok(open_as(url, connect_policy, (false, None), |_| {}).await?.driver)
 }
 
-/// Opens a session and detects a pooler. `on_retry` receives the reason of each retry.
+/// Opens a session and detects a pooler, in one message with `question`, which reads. `on_retry` receives the reason of each
+/// retry.
 pub(in crate::postgres) async fn open(
     url: &DatabaseUrl,
     connect_policy: ConnectPolicy,
+    question: Option<&str>,
     on_retry: impl FnMut(&str),
-) -> Result<(PgConnection, Option<PoolerEvidence>), Failure> {
-    open_as(url, connect_policy, true, on_retry).await
+) -> Result<Opened, Failure> {
+    open_as(url, connect_policy, (true, question), on_retry).await
 }
 
 async fn open_as(
     url: &DatabaseUrl,
     connect_policy: ConnectPolicy,
-    detect: bool,
+    (detect, mut question): (bool, Option<&str>),
     mut on_retry: impl FnMut(&str),
-) -> Result<(PgConnection, Option<PoolerEvidence>), Failure> {
+) -> Result<Opened, Failure> {
     let base_options = url.options(default_root());
     // The host name may already identify a pooler.
     let mut evidence = url.pooler_evidence();
@@ -238,10 +249,16 @@ async fn open_as(
         };
         attempts += 1;
         let error = match Box::pin(attempt(url, &options)).await {
-            Ok(connection) if !detecting => return Ok((connection, evidence)),
-            Ok(mut connection) => match option_arrived(url, &mut connection).await {
-                Ok(option_arrived) => {
-                    return Ok((connection, (!option_arrived).then_some(PoolerEvidence::OptionLost)));
+            Ok(driver) if !detecting => return Ok(Opened { driver, evidence, answer: None }),
+            Ok(mut driver) => match option_arrived(url, &mut driver, question).await {
+                Ok((option_arrived, answer)) => {
+                    let evidence = (!option_arrived).then_some(PoolerEvidence::OptionLost);
+                    return Ok(Opened { driver, evidence, answer });
+                }
+                // The question may wait for a lock, which is no reason to give up.
+                Err(ConnectError::Timeout(_)) if question.take().is_some() => {
+                    attempts -= 1;
+                    continue;
                 }
                 // A pooler may accept the client before the server does.
                 Err(error) => error,
@@ -274,13 +291,32 @@ async fn open_as(
     }
 }
 
-/// Whether the startup option reached the server.
-async fn option_arrived(url: &DatabaseUrl, connection: &mut PgConnection) -> Result<bool, ConnectError> {
+/// Whether the startup option reached the server, and the answer to `question`, sent in the same message.
+async fn option_arrived(
+    url: &DatabaseUrl,
+    driver: &mut PgConnection,
+    question: Option<&str>,
+) -> Result<(bool, Option<Answer>), ConnectError> {
+    let sql = [PROBE_QUERY].into_iter().chain(question).collect::<Vec<_>>().join("; ");
     let answer = async {
-        let row = sqlx::raw_sql(PROBE_QUERY).fetch_one(connection).await?;
-        row.try_get::<bool, _>(0)
+        let mut sets = Vec::new();
+        let sent = collect(driver, &sql, &mut sets, |_statement| true).await;
+        let probe = if sets.is_empty() { None } else { Some(sets.remove(0)) };
+        match (sent, probe) {
+            (sent, Some(probe)) => Ok((sent, probe, sets)),
+            (Err(error), None) => Err(error),
+            (Ok(()), None) => Err(sqlx::Error::RowNotFound),
+        }
     };
-    within(url, answer).await
+    let (sent, probe, sets) = within(url, answer).await?;
+    let answer = match sent {
+        Ok(()) => Ok(sets),
+        // The next message repeats the question, with the policy for lost sessions.
+        Err(error) if !matches!(error, sqlx::Error::Database(_)) => return Err(ConnectError::Error(error)),
+        Err(error) => Err(ServerError { completed: sets.len(), sets, error, sent_before: 0 }),
+    };
+    let arrived = probe.first().and_then(|row| row.get_bool("arrived").ok()).unwrap_or_default();
+    Ok((arrived, question.map(|_| answer)))
 }
 
 /// Limits an answer to `connect_timeout`.

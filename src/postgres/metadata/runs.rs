@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
 use crate::postgres::Connection;
-use crate::postgres::batch::{BEGIN, Run};
+use crate::postgres::batch::{BEGIN, Run, SqlBatch};
 
 /// The format of a UTC time as RFC 3339.
 const RFC3339: &str = r#"YYYY-MM-DD"T"HH24:MI:SS.US"Z""#;
@@ -59,12 +59,13 @@ pub async fn begin(connection: &mut Connection, run: &Run, command: &str) -> Res
     connection.run(&sql).await.map_err(|server_error| server_error.failure("noting the run"))
 }
 
-/// Like [`begin`], with the position in the write-ahead log before the first unit. The position is read before the row is
-/// committed, so a server that is recovered to it does not contain the run.
-pub async fn begin_marked(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
+/// Like [`begin`], as statements for a message, with the position in the write-ahead log before the first unit. The position is read
+/// before the row is committed, so a server that is recovered to it does not contain the run.
+pub fn begin_marked(run: &Run, command: &str) -> SqlBatch {
     let mark = format!("SELECT {}.tenure_mark_run('{}')", run.platform.quoted(), run.id);
-    let sql = format!("{BEGIN}; {}; {mark}; COMMIT", insert(run, command));
-    connection.run(&sql).await.map_err(|server_error| server_error.failure("noting the run"))
+    let mut message = SqlBatch::default();
+    message.push_each(&[BEGIN, &insert(run, command), &mark, "COMMIT"]);
+    message
 }
 
 fn insert(run: &Run, command: &str) -> String {
@@ -79,15 +80,22 @@ fn insert(run: &Run, command: &str) -> String {
 
 /// Records the outcome; `counts` is JSON.
 pub async fn end(connection: &mut Connection, run: &Run, outcome: &str, counts: &str) -> Result<(), Failure> {
-    let sql = format!(
-        "{BEGIN}; UPDATE {}.run SET finished_at = clock_timestamp(), outcome = {}, counts = {} WHERE id = '{}'; \
-         COMMIT",
+    let sent = connection.run(ended(run, outcome, counts).sql()).await;
+    sent.map_err(|server_error| server_error.failure("noting the run's end"))
+}
+
+/// The statements of [`end`].
+pub fn ended(run: &Run, outcome: &str, counts: &str) -> SqlBatch {
+    let update = format!(
+        "UPDATE {}.run SET finished_at = clock_timestamp(), outcome = {}, counts = {} WHERE id = '{}'",
         run.platform.quoted(),
         literal(outcome),
         literal(counts),
         run.id,
     );
-    connection.run(&sql).await.map_err(|server_error| server_error.failure("noting the run's end"))
+    let mut message = SqlBatch::default();
+    message.push_each(&[BEGIN, &update, "COMMIT"]);
+    message
 }
 
 /// Reads a run.

@@ -187,6 +187,11 @@ fn present(rows: &[Row]) -> Result<Presence, Failure> {
     })
 }
 
+/// The first question of [`read`], for [`Connection::connect_and_ask`].
+pub fn first_question(settings: &Settings) -> String {
+    format!("{}; {}", who_is_there(settings), question(Presence::WHOLE, settings))
+}
+
 /// Reads the state: one round trip if all tables exist, else two, independent of the number of tenants.
 pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<State, Failure> {
     let (state, unread) = survey(connection, settings).await?;
@@ -195,8 +200,7 @@ pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<St
 
 /// Reads the valid versions of the state, and reports the invalid ones.
 pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<(State, Unread), Failure> {
-    let there = who_is_there(settings);
-    match connection.query_batch(&format!("{there}; {}", question(Presence::WHOLE, settings))).await {
+    match connection.first_query(&first_question(settings)).await {
         Ok(mut sets) => {
             let answers = sets.split_off(1);
             state(present(&sets[0])?, &answers)

@@ -5,7 +5,7 @@ use squawk_syntax::SyntaxKind;
 use crate::sql::{Node, Scope};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
-use crate::verify::schema::words;
+use crate::verify::schema::{last_word, words};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
@@ -101,7 +101,7 @@ fn settings(context: &RuleContext<'_>) -> Vec<Setting> {
 /// A call of `set_config(name, value, is_local)`.
 fn set_config_call(call: Node<'_>) -> Option<Setting> {
     let callee = call.children().next()?;
-    if words(callee).last().map(String::as_str) != Some("set_config") {
+    if last_word(callee).as_deref() != Some("set_config") {
         return None;
     }
     let given: Vec<String> =

@@ -18,6 +18,10 @@ pub(in crate::verify) const RULE: Rule = Rule {
 };
 
 fn judge(context: &RuleContext<'_>) -> Vec<Span> {
+    let text = &context.script.masked()[context.statement.range.clone()];
+    if !context.schemas.may_name_tenant(text) {
+        return Vec::new();
+    }
     tenant_schema_ranges(context.script, context.statement, &|schema| {
         context.schemas.is_tenant_schema(schema)
     })

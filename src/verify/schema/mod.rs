@@ -33,7 +33,8 @@ use name_map::NameMap;
 pub(super) use objects::Change;
 pub use objects::appends_columns;
 pub(super) use parts::{
-    column_ref, constraint_text, default_value, is_serial, mentioned, name_of, names_of, proven, words,
+    column_ref, constraint_text, default_value, is_serial, last_word, mentioned, name_of, names_of, proven,
+    words,
 };
 use relations::Relations;
 use schema_ref::Path;

@@ -5,7 +5,7 @@ use squawk_syntax::SyntaxKind;
 
 use super::table::{Column, Constraint, ConstraintKind, Index, OmittedValue, Table, object_name};
 use super::types::SqlType;
-use crate::sql::{Node, normalized};
+use crate::sql::{Node, mentions, normalized};
 
 /// The identifier `node`, as the server stores it.
 pub(in crate::verify) fn name_of(node: Node<'_>) -> String {
@@ -25,6 +25,12 @@ pub(in crate::verify) fn column_ref(action: Node<'_>) -> Option<String> {
 /// The words of `node`, case-folded, without comments; for a dollar-quoted string, its content.
 pub(in crate::verify) fn words(node: Node<'_>) -> Vec<String> {
     words_besides(node, &[])
+}
+
+/// The last of these words.
+pub(in crate::verify) fn last_word(node: Node<'_>) -> Option<String> {
+    let tokens = node.tokens().filter(|token| token.kind != SyntaxKind::SEMICOLON);
+    tokens.last().map(|token| word(token.text))
 }
 
 /// The words of `node` outside of `left_out` and without `OR REPLACE`.
@@ -113,12 +119,17 @@ pub(in crate::verify) fn default_value(default: Node<'_>) -> OmittedValue {
 /// Whether the column has a serial type, and so a sequence of its own (manual, chapter 8.1.4).
 pub(in crate::verify) fn is_serial(column: Node<'_>) -> bool {
     column.children().any(|part| {
-        part.kind() == SyntaxKind::PATH_TYPE && {
+        part.kind() == SyntaxKind::PATH_TYPE && may_be_serial(part.text()) && {
             let name = words(part).join("");
             let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
             ["serial", "serial2", "serial4", "serial8", "smallserial", "bigserial"].contains(&name)
         }
     })
+}
+
+/// A cheap check, false for most types.
+fn may_be_serial(text: &str) -> bool {
+    mentions(text, "serial") || mentions(text, "u&")
 }
 
 /// Adds the constraint `node` to `table`, whose name is `of`; `column` is the column of a column constraint.
@@ -237,7 +248,7 @@ pub(super) fn index(table: &Table, of: &str, node: Node<'_>) -> Option<Index> {
     let list = node.child(SyntaxKind::PARTITION_ITEM_LIST)?;
     let items: Vec<Node<'_>> = list.children().filter_map(|item| item.children().next()).collect();
     let plain = |item: Node<'_>| (item.kind() == SyntaxKind::NAME_REF).then(|| name_of(item));
-    let name = node.child(SyntaxKind::INDEX).and_then(|index| words(index).last().cloned());
+    let name = node.child(SyntaxKind::INDEX).and_then(last_word);
     let name = if let Some(name) = name {
         name
     } else {

@@ -7,11 +7,14 @@ pub(super) mod columns;
 pub(in crate::verify) mod data;
 pub(super) mod drops;
 pub(super) mod renames;
+mod selection;
 pub(super) mod style;
 pub(super) mod traffic;
 
 use squawk_linter::{Linter, Rule as SquawkRule};
 use squawk_syntax::SourceFile;
+
+use selection::may_report;
 
 use crate::sql::Script;
 use crate::verify::rule::{Judge, Rule};
@@ -25,11 +28,12 @@ pub(in crate::verify) fn lint(script: &Script, rules: &[&Rule]) -> Vec<(SquawkRu
         Judge::Known(codes, kinds) | Judge::Filtered(codes, kinds, _) => Some((codes, kinds)),
         Judge::Code(_) | Judge::Verification | Judge::Catalog(..) => None,
     });
-    // Without a node of these kinds, squawk finds nothing either.
-    let selected = selected.filter(|(codes, kinds)| {
-        kinds.is_empty() || codes.iter().any(|code| WIDER.contains(code)) || script.contains(kinds)
-    });
-    let selected = selected.flat_map(|(codes, _)| codes.iter().copied());
+    let selected = selected.flat_map(|(codes, kinds)| codes.iter().map(move |code| (*code, kinds)));
+    let selected = selected.filter(|(code, kinds)| may_report(*code, kinds, script)).map(|(code, _)| code);
+    let selected: Vec<SquawkRule> = selected.collect();
+    if selected.is_empty() {
+        return Vec::new();
+    }
     let mut linter = Linter::from(selected);
     // A unit is one transaction, even if the file has no BEGIN.
     linter.settings.assume_in_transaction = true;
@@ -50,10 +54,6 @@ pub(in crate::verify) fn lint(script: &Script, rules: &[&Rule]) -> Vec<(SquawkRu
         })
         .collect()
 }
-
-/// Squawk rules that check other nodes than the kinds in our rules.
-const WIDER: &[SquawkRule] =
-    &[SquawkRule::BanAlterIdentity, SquawkRule::BanDropConstraint, SquawkRule::BanReplaceViewFunction];
 
 /// Whether a comment may be a directive for squawk.
 fn mentions_squawk(script: &Script) -> bool {
