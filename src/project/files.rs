@@ -219,7 +219,8 @@ pub fn read(path: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
         return Err(named(not_a_file(path)));
     }
     // With room for the whole file, it is read at once.
-    let mut bytes = Vec::with_capacity(metadata.len().min(MAX_FILE_BYTES) as usize + 1);
+    let size = usize::try_from(metadata.len().min(MAX_FILE_BYTES)).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(size + 1);
     // One byte more than the limit detects larger files, also while they grow.
     File::open(path)
         .map_err(unreadable)?

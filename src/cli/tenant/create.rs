@@ -83,7 +83,8 @@ pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, F
     let mut connection = database::connect(context, &project.root).await?;
     let (mut progress, stop) = (context.ui.progress(), stop_on_signals(context.ui));
     let created =
-        tenant::create(&mut connection, &project, &wanted, &creation, (&mut progress, &stop)).await?;
+        Box::pin(tenant::create(&mut connection, &project, &wanted, &creation, (&mut progress, &stop)))
+            .await?;
     let mut document = serde_json::to_value(&created).unwrap_or_default();
     // The failure of a single tenant is also the command's failure.
     if let (None, [failed], Some(object)) =
