@@ -50,24 +50,21 @@ async fn connect_requested(
     root: &Path,
     question: Option<&str>,
 ) -> Result<Connection, Failure> {
-    let url = match requested_url(context) {
-        Some(EMBEDDED) => embedded(context, root).await?,
-        Some(url) => return Box::pin(unless_interrupted(connect::connect(context, url, question))).await,
-        None if in_ci() => {
-            return Err(Failure::new(
-                Code::NoDatabaseUrl,
-                "no database URL was given, and the private server is not started in CI",
-            )
-            .hint("set DATABASE_URL, or pass --database-url embedded"));
-        }
+    match requested_url(context) {
+        Some(EMBEDDED) => embedded(context, root).await,
+        Some(url) => Box::pin(unless_interrupted(connect::connect(context, url, question))).await,
+        None if in_ci() => Err(Failure::new(
+            Code::NoDatabaseUrl,
+            "no database URL was given, and the private server is not started in CI",
+        )
+        .hint("set DATABASE_URL, or pass --database-url embedded")),
         None => {
             context.ui.note(
                 "no DATABASE_URL: using the project's private server (`tenure dev url` prints its URL)",
             );
-            embedded(context, root).await?
+            embedded(context, root).await
         }
-    };
-    Connection::open(&url).await
+    }
 }
 
 /// Loads the project for a command that needs a database. If the files do not form a chain, checks in the
@@ -121,12 +118,13 @@ fn requested_url(context: &Context) -> Option<&str> {
     context.global.database_url.as_deref().map(str::trim)
 }
 
-async fn embedded(context: &Context, root: &Path) -> Result<DatabaseUrl, Failure> {
+async fn embedded(context: &Context, root: &Path) -> Result<Connection, Failure> {
     let server = Persistent::of(root, &environment())?;
     if server.start().await? == Started::Now {
         context.ui.note("started the private server; `tenure dev stop` stops it");
     }
-    DatabaseUrl::parse(&server.url(crate::postgres::server::DATABASE))
+    let connection = Connection::open(&DatabaseUrl::parse(&server.url())?).await?;
+    Ok(connection.of_restricted_role(server.role()?))
 }
 
 /// Whether `CI` is set to a true value.

@@ -6,15 +6,20 @@ use clap::Subcommand;
 
 use super::{Context, database};
 use crate::error::{Code, Failure};
+use crate::ident::Identifier;
 use crate::output::Text;
-use crate::postgres::server::{DATABASE, Persistent, Started, Stopped};
+use crate::postgres::server::{Persistent, Started, Stopped};
 use crate::program::{self, Needs};
 use crate::project::Root;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Dev {
     /// Start the private server; it runs until it is stopped
-    Start,
+    Start {
+        /// Also create an extension that needs a superuser, if the database is empty; repeatable
+        #[arg(long = "extension", value_name = "NAME")]
+        extensions: Vec<String>,
+    },
     /// Stop the private server
     Stop,
     /// Stop the server and delete its data
@@ -37,7 +42,7 @@ fn server(context: &Context) -> Result<Persistent, Failure> {
 
 pub(super) async fn run(context: &Context, verb: Dev) -> Result<u8, Failure> {
     match verb {
-        Dev::Start => start(context).await,
+        Dev::Start { extensions } => start(context, &extensions).await,
         Dev::Stop => stop(context).await,
         Dev::Reset => reset(context).await,
         Dev::Psql { args } => psql(context, &args).await,
@@ -45,10 +50,12 @@ pub(super) async fn run(context: &Context, verb: Dev) -> Result<u8, Failure> {
     }
 }
 
-async fn start(context: &Context) -> Result<u8, Failure> {
+async fn start(context: &Context, extensions: &[String]) -> Result<u8, Failure> {
+    let extensions = extensions.iter().map(Identifier::new).collect::<Result<Vec<_>, _>>()?;
     let server = server(context)?;
     let started = server.start().await?;
-    let url = server.url(DATABASE);
+    server.create_extensions(&extensions).await?;
+    let url = server.url();
     let document = serde_json::json!({ "running": true, "started": started == Started::Now, "url": url });
     context.ui.result(&document, |paint| {
         let word = if started == Started::Now { "started" } else { "already running" };
@@ -86,14 +93,14 @@ async fn psql(context: &Context, args: &[String]) -> Result<u8, Failure> {
     })?;
     server.start().await?;
     let mut command = program::command(psql, Needs::Terminal);
-    command.arg(server.url(DATABASE)).args(args);
+    command.arg(server.url()).args(args);
     // psql replaces this process, so it owns the exit code and the terminal.
     let error = command.exec();
     Err(Failure::new(Code::Io, format!("starting psql: {error}")))
 }
 
 fn url(context: &Context) -> Result<u8, Failure> {
-    let url = server(context)?.url(DATABASE);
+    let url = server(context)?.url();
     let document = serde_json::json!({ "url": url });
     context.ui.result(&document, |_paint| Text::of_line(&url))?;
     Ok(0)

@@ -16,7 +16,7 @@ use crate::dry_run::{self, Listener, Outcome as Tried, Trial};
 use crate::error::Failure;
 use crate::postgres::ConnectPolicy;
 use crate::project::Review;
-use crate::shadow::ShadowRequest;
+use crate::shadow::{MissingExtension, ShadowRequest};
 
 /// A dry run on a branch.
 #[derive(Debug, Args)]
@@ -82,7 +82,12 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
         release: project.release(&context.here, &args.dry_run.queries)?,
         keep_branch: args.dry_run.keep_branch,
         connect_policy: ConnectPolicy::times(context.global.connect_attempts),
-        shadow: ShadowRequest { url: None, extensions: &extensions, environment: &environment },
+        shadow: ShadowRequest {
+            url: None,
+            extensions: &extensions,
+            missing: MissingExtension::Refused,
+            environment: &environment,
+        },
         command: &command_line("migrate up --branch"),
     };
     let mut events = Events::open(context.ui.progress(), args.events.as_deref())?;

@@ -42,6 +42,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use clap::error::ContextValue;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -222,6 +223,7 @@ fn report_parse_error(error: clap::Error, arguments: &[OsString]) -> ExitCode {
     let escaped: Vec<OsString> =
         arguments.iter().map(|word| output::escape(&word.to_string_lossy()).into()).collect();
     let error = if escaped == arguments { error } else { line::parse(&escaped).err().unwrap_or(error) };
+    let error = with_escaped_values(error);
     let arguments = &escaped;
     if !error.use_stderr() {
         return match error.print() {
@@ -245,13 +247,28 @@ fn report_parse_error(error: clap::Error, arguments: &[OsString]) -> ExitCode {
             &Failure::new(Code::Usage, message).hint(format!("see `{}`", line::help_command(&words)))) });
         // The exit code reports the failure in any case.
         let _printed = ui::print_json(&document);
-    } else if message == plain {
-        // Ignore a closed pipe.
+        return ExitCode::from(Code::Usage.class().exit_code());
+    }
+    let text = Text::of_lines(message.trim_end());
+    if text.as_str().trim_end() == plain.trim_end() {
+        // In colour. Ignore a closed pipe.
         let _printed = error.print();
     } else {
-        ui::print_error(&Text::of_lines(message.trim_end()));
+        ui::print_error(&text);
     }
     ExitCode::from(Code::Usage.class().exit_code())
+}
+
+/// The error with escaped values: those of variables are not among the arguments.
+fn with_escaped_values(mut error: clap::Error) -> clap::Error {
+    let texts = error.context().filter_map(|(kind, value)| match value {
+        ContextValue::String(text) => Some((kind, output::escape(text))),
+        _ => None,
+    });
+    for (kind, text) in texts.collect::<Vec<_>>() {
+        let _before = error.insert(kind, ContextValue::String(text));
+    }
+    error
 }
 
 /// `-vv` enables debug logs, `-vvv` trace logs, including those of the driver.

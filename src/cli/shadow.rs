@@ -8,7 +8,7 @@ use super::{Context, database, unless_interrupted};
 use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::project::Project;
-use crate::shadow::{self, Shadow, ShadowRequest, ShadowResult};
+use crate::shadow::{self, MissingExtension, Shadow, ShadowRequest, ShadowResult};
 
 /// The extensions that a shadow may create with a superuser's rights.
 #[derive(Debug, Clone, Default, Args)]
@@ -75,7 +75,11 @@ pub(super) async fn open(
 ) -> Result<Shadow, Failure> {
     let environment = &database::environment();
     let extensions = &extensions.of(project);
-    Box::pin(Shadow::for_chain(project, ShadowRequest { url, extensions, environment })).await
+    Box::pin(Shadow::for_chain(
+        project,
+        ShadowRequest { url, extensions, missing: MissingExtension::Refused, environment },
+    ))
+    .await
 }
 
 /// The failure for a file that is not part of the chain, which cannot run on a shadow.

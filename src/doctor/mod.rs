@@ -40,6 +40,8 @@ struct Facts {
     may_create: bool,
     /// The state of Tenure's own tables, as far as the role may read it.
     own_tables: OwnTables,
+    /// A publication whose updates of the platform's version row the server refuses.
+    publication: Option<String>,
     archive_mode: String,
     /// When a WAL segment was last archived.
     archived: Option<String>,
@@ -74,6 +76,7 @@ pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Resu
              (SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = {named}) AS platform, \
              has_database_privilege(current_database(), 'CREATE') AS may_create, \
              {readable} AS own_tables, \
+             ({publication}) AS publication, \
              current_setting('archive_mode') AS archive_mode, current_setting('wal_level') AS wal_level, \
              has_function_privilege('pg_catalog.pg_create_restore_point(text)', 'EXECUTE') AS restore_points, \
              current_setting('neon.timeline_id', true) IS NOT NULL AS neon, \
@@ -91,6 +94,7 @@ pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Resu
              FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL \
              AND backend_type = 'client backend' ORDER BY xact_start LIMIT 1",
         readable = metadata::is_readable(platform),
+        publication = metadata::blocking_publication(platform),
     );
     let sets = connection.query_batch(&question).await.map_err(|server_error| server_error.failure(doing))?;
     let row = |index: usize| sets.get(index).and_then(|rows: &Vec<Row>| rows.first());
@@ -112,6 +116,7 @@ pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Resu
         platform: seen.get_optional_bool("platform")?,
         may_create: seen.get_bool("may_create")?,
         own_tables,
+        publication: seen.optional_text("publication")?,
         archive_mode: seen.text("archive_mode")?,
         archived: archiver("archived")?,
         archive_failed: archiver("failed")?,
@@ -156,6 +161,7 @@ impl Facts {
             self.role(),
             self.strings(),
             self.own_tables(),
+            self.publications(),
             self.archiving(),
             self.restore_points(),
             self.connections(),
@@ -238,6 +244,17 @@ impl Facts {
                 "use the newest release of Tenure on this database",
             ),
             OwnTables::Unsupported => fail("own-tables", metadata::UNSUPPORTED, metadata::UNSUPPORTED_HELP),
+        }
+    }
+
+    fn publications(&self) -> Check {
+        match &self.publication {
+            None => ok("publications", "none prevents an update of Tenure's own tables"),
+            Some(name) => fail(
+                "publications",
+                format!("the publication {name} {}", metadata::BLOCKED),
+                metadata::BLOCKED_HELP,
+            ),
         }
     }
 
@@ -359,6 +376,7 @@ mod tests {
             platform: None,
             may_create: true,
             own_tables: OwnTables::Absent,
+            publication: None,
             archive_mode: "on".to_owned(),
             archived: Some("yesterday".to_owned()),
             archive_failed: None,
@@ -377,7 +395,7 @@ mod tests {
     #[test]
     fn each_problem_is_found_by_its_own_check() {
         assert_eq!(judged(well().checks()).outcome, Health::Ok);
-        let harms: [(&str, Health, Alter); 19] = [
+        let harms: [(&str, Health, Alter); 20] = [
             ("release", Health::Fail, |facts| facts.major = 13),
             ("release", Health::Warn, |facts| facts.major = 19),
             ("release", Health::Fail, |facts| facts.standby = true),
@@ -387,6 +405,7 @@ mod tests {
             ("strings", Health::Fail, |facts| facts.strings = false),
             ("own-tables", Health::Fail, |facts| facts.own_tables = OwnTables::Newer),
             ("own-tables", Health::Fail, |facts| facts.own_tables = OwnTables::Unsupported),
+            ("publications", Health::Fail, |facts| facts.publication = Some("all".to_owned())),
             ("archiving", Health::Warn, |facts| facts.archive_mode = "off".to_owned()),
             ("archiving", Health::Warn, |facts| facts.archived = None),
             ("archiving", Health::Fail, |facts| facts.archive_failed = Some("now".to_owned())),

@@ -16,7 +16,7 @@ use crate::postgres::Connection;
 use crate::postgres::catalog::{self, Fingerprint, Kind, SchemaSnapshot};
 use crate::postgres::server::{Binaries, Environment};
 use crate::project::Project;
-use crate::shadow::{Shadow, ShadowRequest};
+use crate::shadow::{MissingExtension, Shadow, ShadowRequest};
 use crate::tenant::{self, After, Creation, IfExists, NewRole, NewTenant};
 
 /// The slug of a reference, before its number.
@@ -65,7 +65,12 @@ async fn create_on_private_server(
     let environment = Environment { bindir: Some(binaries.folder().to_owned()), ..environment.clone() };
     // The extensions of the database are not a file's choice.
     let extensions = server_objects.extensions();
-    let request = ShadowRequest { url: None, extensions: &extensions, environment: &environment };
+    let request = ShadowRequest {
+        url: None,
+        extensions: &extensions,
+        missing: MissingExtension::Ignored,
+        environment: &environment,
+    };
     let mut shadow = Box::pin(Shadow::for_chain(project, request)).await?;
     let schemas = (0..keys.len()).map(|number| schema(project, number)).collect::<Result<Vec<_>, _>>()?;
     let has_roles = project.settings.tenants.roles;

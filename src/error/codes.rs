@@ -102,6 +102,7 @@ codes! {
     SessionRequired "session-required" Refused "An operation needs a session of the server, but only a transaction pooler is reachable."
     ShadowNotEmpty "shadow-not-empty" Refused "The database given as a shadow contains objects that Tenure did not create."
     ShadowInUse "shadow-in-use" Refused "Another run is using the database given as a shadow."
+    ShadowExtension "shadow-extension" Usage "An extension that a shadow may create is not available on its server."
     ShadowRole "shadow-role" Refused "The role of the given shadow has more rights than a shadow may use, and no other role could be created."
     LeavesDatabase "leaves-database" Refused "A statement does not run on a throwaway database, since its effects may leave the database."
     TemplateDiffers "template-differs" Refused "The new version of a template does not create the same tenant as the old one."

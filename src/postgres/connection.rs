@@ -69,7 +69,7 @@ impl Row {
 pub struct Connection {
     driver: PgConnection,
     connector: Connector,
-    /// An answer is overdue, so the next answer on this connection may be a late one.
+    /// Nothing more is sent: an answer is overdue, so the next one may be a late one, or the session has rights.
     is_lost: bool,
     /// The question that was asked when the connection was opened, with its answer, until the next message.
     first: Option<(String, Answer)>,
@@ -84,7 +84,7 @@ pub struct Connector {
     url: DatabaseUrl,
     connect_policy: ConnectPolicy,
     pooler_evidence: Option<PoolerEvidence>,
-    /// The role of the sessions, on a throwaway database.
+    /// The role of the sessions, on a private server or a throwaway database.
     restricted_role: Option<RestrictedRole>,
 }
 
@@ -114,7 +114,7 @@ impl Connection {
         Connector { url, connect_policy, pooler_evidence: None, restricted_role: None }.open().await
     }
 
-    /// This connection to a throwaway database, which is one of `role`.
+    /// This connection as one of `role`.
     #[must_use]
     pub fn of_restricted_role(mut self, role: RestrictedRole) -> Self {
         self.connector.restricted_role = Some(role);
@@ -170,7 +170,7 @@ impl Connection {
         &self.connector.url
     }
 
-    /// The role of this session, if it is that of a throwaway database.
+    /// The role of this session, if it is a restricted one.
     pub fn restricted_role(&self) -> Option<&RestrictedRole> {
         self.connector.restricted_role.as_ref()
     }
@@ -192,6 +192,11 @@ impl Connection {
         self.is_lost = true;
         let silence = format!("no answer for {} s", limit.as_secs());
         Err(sqlx::Error::Io(std::io::Error::new(ErrorKind::TimedOut, silence)).into())
+    }
+
+    /// Nothing more is sent on this connection.
+    pub(super) fn abandon(&mut self) {
+        self.is_lost = true;
     }
 
     fn expect_alive(&self) -> Result<(), sqlx::Error> {
@@ -242,14 +247,10 @@ impl Connection {
             let is_omitted = match &mode {
                 RunMode::Omitted => true,
                 RunMode::OmittedIf(prepared) => prepared.exists(self).await?,
-                RunMode::Usual | RunMode::WithRights(_) => false,
+                RunMode::Usual | RunMode::BySuperuser(_) => false,
             };
-            if let RunMode::WithRights(statement) = &mode {
-                // If this is aborted half-way, the session may still have the rights.
-                self.is_lost = true;
-                let done = role.run_with_rights(self, statement).await;
-                self.is_lost = done.is_err();
-                if let Err(mut server_error) = done.and_then(|done| done) {
+            if let RunMode::BySuperuser(statement) = &mode {
+                if let Err(mut server_error) = role.run_by_superuser(self, statement).await {
                     server_error.completed = sets.len();
                     server_error.sent_before = chars_before;
                     return Err(server_error);
@@ -318,14 +319,8 @@ impl Connection {
 
     /// Like [`Self::query_batch`], without a rollback: the caller ends a failed transaction.
     pub(super) async fn attempt(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
-        self.expect_alive()?;
-        self.attempt_with_rights(sql).await
-    }
-
-    /// Like [`Self::attempt`], also while this session has the rights of the superuser.
-    pub(super) async fn attempt_with_rights(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
         let mut sets = Vec::new();
-        match self.collect_unchecked(sql, &mut sets, |_statement| true).await {
+        match self.collect(sql, &mut sets, |_statement| true).await {
             Ok(()) => Ok(sets),
             Err(error) => Err(ServerError { completed: sets.len(), sets, error, sent_before: 0 }),
         }
@@ -384,15 +379,6 @@ impl Connection {
         keeps: impl Fn(usize) -> bool,
     ) -> Result<(), sqlx::Error> {
         self.expect_alive()?;
-        self.collect_unchecked(sql, sets, keeps).await
-    }
-
-    async fn collect_unchecked(
-        &mut self,
-        sql: &str,
-        sets: &mut Vec<Vec<Row>>,
-        keeps: impl Fn(usize) -> bool,
-    ) -> Result<(), sqlx::Error> {
         collect(self.driver(), sql, sets, keeps).await
     }
 

@@ -23,7 +23,7 @@ pub use cancel::{CancelledSession, SessionOutcome, cancel};
 pub use connect::{ConnectPolicy, DatabaseUrl, PoolerEvidence, set_parameters};
 pub use connection::{Connection, Connector, Row};
 pub use error::ServerError;
-pub use restricted_role::{Prepared, RestrictedRole, Superuser};
+pub use restricted_role::{Prepared, RestrictedRole, Superuser, SuperuserRuns};
 pub use tools::{Archive, Section, dump, dump_archive};
 
 /// The target of the driver's log of the server's notices.

@@ -1,14 +1,14 @@
-//! The role as which a project's statements run on a throwaway database: it owns the database and has no other rights. For
-//! single statements that need a superuser and run no code, the superuser of a throwaway server gives the role its rights and
-//! takes them back.
+//! The role as which a project's statements run on a private server: it owns the database and cannot reach the server's host.
+//! Single statements that need a superuser and run no code are run by the superuser, in the transaction of the role.
 //!
-//! **Invariant:** while the role may have these rights, the one statement for which they were given is all that is sent of a
-//! project. A session that may still have them afterwards is not used any more.
+//! **Invariant:** the role never has the rights of the superuser. A function of the superuser runs only texts that the
+//! superuser's own session has written for this session.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Connection, DatabaseUrl, ServerError};
+use crate::error::Failure;
 use crate::ident::{Identifier, literal};
 use crate::sql::{SuperuserAction, SuperuserStatement};
 
@@ -23,10 +23,23 @@ pub struct RestrictedRole {
 /// A superuser of the same server.
 #[derive(Debug, Clone)]
 pub struct Superuser {
-    /// The URL of a database that the role cannot change.
+    /// The URL of the database.
     pub url: DatabaseUrl,
     /// Its name.
     pub name: String,
+    /// Which statements it runs.
+    pub runs: SuperuserRuns,
+}
+
+/// Which statements a superuser runs for the role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SuperuserRuns {
+    /// All that run no code, and those that a file accepts: the server is thrown away.
+    Throwaway,
+    /// Those that cannot harm the server: the role creates other roles itself.
+    Private,
+    /// Only new owners: others use the server.
+    Owner,
 }
 
 /// A statement of a project: its file and its first byte.
@@ -57,24 +70,20 @@ pub enum Prepared {
 pub(super) enum RunMode {
     /// As it is.
     Usual,
-    /// With the rights of the superuser.
-    WithRights(SuperuserStatement),
+    /// By the superuser.
+    BySuperuser(SuperuserStatement),
     /// Not at all.
     Omitted,
     /// Not if the object exists.
     OmittedIf(Prepared),
 }
 
-/// Makes the session notice changed rights: it reads such news when it locks a table for the first time, as it does here with
-/// a new one.
-const REFRESH: &str = "SAVEPOINT tenure_rights; CREATE TEMPORARY TABLE pg_temp.tenure_rights (); \
-    ROLLBACK TO SAVEPOINT tenure_rights; RELEASE SAVEPOINT tenure_rights";
+/// The schema with the function that runs the superuser's texts.
+const SETUP: &str = include_str!("superuser.sql");
 
-/// The limits of the superuser's statements, which wait for locks of the session.
-const LIMITS: &str = "SET lock_timeout = '2s'; SET statement_timeout = '10s'";
-
-/// Whether the session sees its role as a superuser, who counts as a member of every role.
-const HAS_RIGHTS: &str = "SELECT pg_catalog.pg_has_role('pg_execute_server_program', 'USAGE') AS found";
+/// The superuser's session in a database whose settings may be the project's.
+const SESSION: &str =
+    "SET search_path = pg_catalog, pg_temp; SET lock_timeout = '2s'; SET statement_timeout = '10s'";
 
 impl RestrictedRole {
     /// The role of that name. Without a superuser, it runs all statements itself.
@@ -120,62 +129,81 @@ impl RestrictedRole {
             SuperuserStatement::of(text, &[&superuser.name, self.name.as_str()])
         };
         let exception = self.exceptions().get(&(file.to_owned(), start)).cloned();
-        let is_catalog = |statement: &SuperuserStatement| statement.kind == SuperuserAction::Catalog;
+        let runs = self.superuser.as_ref().map(|superuser| superuser.runs);
+        let by_superuser = |is_accepted: bool| statement().filter(|it| is_run(&it.kind, runs, is_accepted));
         match exception {
             Some(Exception::Prepared(prepared)) => RunMode::OmittedIf(prepared),
             Some(Exception::NotObserved(_)) => {
-                statement().filter(is_catalog).map_or(RunMode::Omitted, RunMode::WithRights)
+                by_superuser(true).map_or(RunMode::Omitted, RunMode::BySuperuser)
             }
-            None => statement().filter(|it| !is_catalog(it)).map_or(RunMode::Usual, RunMode::WithRights),
+            None => by_superuser(false).map_or(RunMode::Usual, RunMode::BySuperuser),
         }
     }
 
-    /// Runs one statement in the open transaction of `session` with the rights of the superuser. After an outer failure the
-    /// session must not be used any more.
-    pub(super) async fn run_with_rights(
+    /// Sends `first` and creates what [`Self::run_by_superuser`] needs, in a session of the superuser and in one transaction, before
+    /// a statement of the project has run.
+    pub async fn install(&self, superuser: &mut Connection, first: &str) -> Result<(), Failure> {
+        let sql = format!("BEGIN; {first}; {}; COMMIT", SETUP.replace("{role}", &self.name.quoted()));
+        let made = superuser.run(&sql).await;
+        made.map_err(|server_error| {
+            server_error.failure("creating the role for the statements of the project")
+        })
+    }
+
+    /// Runs one statement in the open transaction of `session` with the rights of the superuser.
+    pub(super) async fn run_by_superuser(
         &self,
         session: &mut Connection,
         statement: &SuperuserStatement,
-    ) -> Result<Result<(), ServerError>, ServerError> {
+    ) -> Result<(), ServerError> {
         let superuser = self.superuser.as_ref().ok_or_else(|| unusable("there is no superuser"))?;
+        // What the superuser may do with each object, the role must be allowed to do with its own.
+        if let Some(check) = &statement.check {
+            let undo = "ROLLBACK TO SAVEPOINT tenure_statement; RELEASE SAVEPOINT tenure_statement";
+            session.attempt(&format!("SAVEPOINT tenure_statement; {check}; {undo}")).await?;
+        }
+        let sets = session.attempt("SELECT pg_catalog.pg_backend_pid()::pg_catalog.int8 AS pid").await?;
+        let pid = sets.last().and_then(|rows| rows.first()).map(|row| row.integer("pid"));
+        let pid = pid.and_then(Result::ok).ok_or_else(|| unusable("the session has no process"))?;
+        let id = uuid::Uuid::new_v4();
+        let list = |texts: &[String]| texts.iter().map(|text| literal(text)).collect::<Vec<_>>().join(", ");
+        let (texts, names) = (list(&statement.for_role(&self.name)), list(&statement.words));
         let mut superuser = Connection::open(&superuser.url).await.map_err(unusable)?;
-        let change = |word: &str| format!("ALTER ROLE {} {word}", self.name.quoted());
-        session.attempt_with_rights("SAVEPOINT tenure_statement").await?;
-        // Without the rights: whose object it is, the role must be.
-        if let Some(check) = &statement.owner_check {
-            let checked = session.attempt_with_rights(check).await;
-            session.attempt_with_rights("ROLLBACK TO SAVEPOINT tenure_statement").await?;
-            if let Err(server_error) = checked {
-                return Ok(Err(server_error));
-            }
+        let allow = format!(
+            "{SESSION}; INSERT INTO pg_tenure.statement SELECT '{id}', pid, backend_start, ARRAY[{texts}]::text[], \
+                 ARRAY[{names}]::name[] FROM pg_stat_activity WHERE pid = {pid}"
+        );
+        superuser.run(&allow).await?;
+        let done = session.attempt(&format!("SELECT pg_tenure.run('{id}'::pg_catalog.uuid)")).await;
+        let deleted = superuser.run(&format!("DELETE FROM pg_tenure.statement WHERE id = '{id}'")).await;
+        if let Err(server_error) = deleted {
+            // A statement of the project could run the same text with another search path.
+            session.abandon();
+            return Err(server_error);
         }
-        // The session may hold a lock on its role.
-        if let Err(server_error) = superuser.run(&format!("{LIMITS}; {}", change("SUPERUSER"))).await {
-            return Ok(Err(server_error));
-        }
-        let mut with_rights = vec![REFRESH.to_owned(), statement.text.clone()];
-        if let SuperuserAction::Roles { created: Some(created) } = &statement.kind {
-            // A role that creates another one may use it, too.
-            let created = format!("\"{}\"", created.replace('"', "\"\""));
-            with_rights.push(format!("GRANT {created} TO {}", self.name.quoted()));
-        }
-        let mut done = Ok(());
-        for sql in &with_rights {
-            if let Err(server_error) = session.attempt_with_rights(sql).await {
-                done = Err(server_error);
-                break;
-            }
-        }
-        superuser.run(&format!("{LIMITS}; {}", change("NOSUPERUSER"))).await?;
         superuser.close().await;
-        if done.is_err() {
-            session.attempt_with_rights("ROLLBACK TO SAVEPOINT tenure_statement").await?;
-        }
-        let end = format!("{REFRESH}; RELEASE SAVEPOINT tenure_statement; {HAS_RIGHTS}");
-        match found(&session.attempt_with_rights(&end).await?) {
-            Some(false) => Ok(done),
-            Some(true) | None => Err(unusable("the role of the shadow still has the rights of a superuser")),
-        }
+        done.map(drop)
+    }
+}
+
+/// Whether the superuser runs such a statement.
+fn is_run(kind: &SuperuserAction, runs: Option<SuperuserRuns>, is_accepted: bool) -> bool {
+    let Some(runs) = runs else { return false };
+    match kind {
+        SuperuserAction::Owner => !is_accepted,
+        SuperuserAction::Roles { created } => match runs {
+            SuperuserRuns::Throwaway => !is_accepted,
+            // It becomes a member of a role that it creates.
+            SuperuserRuns::Private => created.is_some(),
+            SuperuserRuns::Owner => false,
+        },
+        SuperuserAction::Catalog { .. } => match runs {
+            SuperuserRuns::Throwaway => is_accepted,
+            SuperuserRuns::Private => true,
+            SuperuserRuns::Owner => false,
+        },
+        // With functions of other types it reads any memory of the server.
+        SuperuserAction::OperatorClass { .. } => runs == SuperuserRuns::Throwaway && is_accepted,
     }
 }
 

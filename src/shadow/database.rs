@@ -11,8 +11,8 @@ use super::temporary_role::TemporaryRole;
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, literal};
 use crate::postgres::batch::{NO_IDLE_TIMEOUT, OWN_PATH};
-use crate::postgres::server::{DATABASE, Environment, INITIAL_DATABASE, ROLE, Throwaway};
-use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl, RestrictedRole, Superuser};
+use crate::postgres::server::{DATABASE, Environment, ROLE, Throwaway};
+use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl, RestrictedRole, Superuser, SuperuserRuns};
 use crate::project::Project;
 
 const EMPTY: &str = include_str!("empty.sql");
@@ -65,8 +65,19 @@ pub struct ShadowRequest<'a> {
     pub url: Option<&'a str>,
     /// The extensions that need a superuser and may be created nevertheless. Never from a file of a pull request.
     pub extensions: &'a [String],
+    /// What happens if the server does not have one of them.
+    pub missing: MissingExtension,
     /// Where the server's programs are.
     pub environment: &'a Environment,
+}
+
+/// What happens if a server does not have an extension that may be created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingExtension {
+    /// The shadow is refused: the user has named it.
+    Refused,
+    /// The statement that creates it fails.
+    Ignored,
 }
 
 impl Shadow {
@@ -77,6 +88,12 @@ impl Shadow {
             Some(url) => Self::on_database(&DatabaseUrl::parse(url)?).await?,
             None => Self::on_new_server(request.environment).await?,
         };
+        if request.missing == MissingExtension::Refused
+            && let Err(failure) = prepared::expect_available(&mut shadow.connection, request.extensions).await
+        {
+            shadow.close().await?;
+            return Err(failure);
+        }
         let superuser = shadow.superuser().await?;
         let Self { connection, cleanup, .. } = &mut shadow;
         match (superuser, cleanup) {
@@ -106,17 +123,16 @@ impl Shadow {
             database.quoted(),
             role = role.quoted(),
         );
-        let made = superuser.run(&owner).await;
-        made.map_err(|server_error| server_error.failure("creating the role of the shadow"))?;
+        let url = DatabaseUrl::parse(&server.address().url_of(SHADOW_ROLE, DATABASE))?;
+        let runs = SuperuserRuns::Throwaway;
+        let named = Superuser { url: superuser.url().clone(), name: ROLE.to_owned(), runs };
+        let restricted = RestrictedRole::new(role.clone(), Some(named));
+        restricted.install(&mut superuser, &owner).await?;
         // From PostgreSQL 15 on. It disables triggers of this session, as data migrations do.
         let parameter = format!("GRANT SET ON PARAMETER session_replication_role TO {}", role.quoted());
         let _older = superuser.run(&parameter).await;
         superuser.close().await;
-        let url = DatabaseUrl::parse(&server.address().url_of(SHADOW_ROLE, DATABASE))?;
-        let superuser =
-            Superuser { url: DatabaseUrl::parse(&server.url(INITIAL_DATABASE))?, name: ROLE.to_owned() };
-        let connection =
-            Connection::open(&url).await?.of_restricted_role(RestrictedRole::new(role, Some(superuser)));
+        let connection = Connection::open(&url).await?.of_restricted_role(restricted);
         Ok(Self { connection, url, cleanup: Cleanup::Stop(server) })
     }
 

@@ -29,7 +29,7 @@ mod watch;
 
 pub use attributed::{Attributed, SchemaOwner};
 pub use data::{DataChange, DataLoss};
-pub use database::{Shadow, ShadowRequest};
+pub use database::{MissingExtension, Shadow, ShadowRequest};
 pub use database_snapshot::is_own;
 pub use observe::{ShadowResult, observe};
 pub use reverse::Reversed;
@@ -38,3 +38,13 @@ pub use step::{ObservedStatement, Step};
 pub use templates::prove;
 pub use temporary_role::role_with_more_rights;
 pub use watch::{Lock, LockSample, StatementTrace, Table, TableUsage};
+
+/// A failure of a shadow's run. Nothing is committed that a later run could continue.
+fn of_shadow(failure: crate::error::Failure) -> crate::error::Failure {
+    if failure.session_ended() {
+        return failure.hint(
+            "run the command again; if the session ends at the same statement, the server's log says why",
+        );
+    }
+    failure
+}

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::database::Shadow;
+use super::of_shadow;
 use super::shadow_run::watch;
 use crate::chain::Migration;
 use crate::error::Failure;
@@ -39,7 +40,7 @@ pub async fn observe(
     let (Some(first), Some(last)) = (chain.iter().position(asked), chain.iter().rposition(asked)) else {
         return Ok(ShadowResult::default());
     };
-    let steps = Box::pin(watch(project, first..last + 1, release, shadow)).await?;
+    let steps = Box::pin(watch(project, first..last + 1, release, shadow)).await.map_err(of_shadow)?;
     let by_contract = project.settings.verify.contract == Contract::Queries && release.is_some();
     let (mut effects_by_file, mut effects, mut notes) = (HashMap::new(), Vec::new(), Vec::new());
     for step in &steps {

@@ -4,15 +4,40 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::Failure;
+use crate::error::{Code, Failure, nearest};
 use crate::ident::{Identifier, SchemaName};
 use crate::postgres::batch::{BEGIN, SessionState, SqlBatch};
 use crate::postgres::server::ROLE;
 use crate::postgres::{Connection, Prepared, RestrictedRole};
 use crate::project::Project;
 use crate::sql::{
-    Code, Runs, Script, Statement, SuperuserAction, SuperuserStatement, is_org_schema, roles_created_by_code,
+    self, Runs, Script, Statement, SuperuserAction, SuperuserStatement, is_org_schema, roles_created_by_code,
 };
+
+/// Fails unless the server has the extensions.
+pub(super) async fn expect_available(
+    connection: &mut Connection,
+    extensions: &[String],
+) -> Result<(), Failure> {
+    if extensions.is_empty() {
+        return Ok(());
+    }
+    let sets =
+        connection.query_batch("SELECT name::text AS name FROM pg_catalog.pg_available_extensions").await;
+    let sets =
+        sets.map_err(|server_error| server_error.failure("reading the extensions of the shadow's server"))?;
+    let available = sets.iter().flatten().map(|row| row.text("name")).collect::<Result<Vec<_>, _>>()?;
+    let Some(missing) = extensions.iter().find(|name| !available.contains(name)) else { return Ok(()) };
+    let message = format!("the shadow's server does not have the extension {missing:?}");
+    let near = nearest(missing, available.iter().map(String::as_str));
+    Err(Failure::new(Code::ShadowExtension, message).hint(match near.as_slice() {
+        [] => {
+            "install it there, or omit it: `SELECT name FROM pg_available_extensions` lists those of a server"
+                .to_owned()
+        }
+        near => format!("did you mean {}?", near.join(" or ")),
+    }))
+}
 
 /// Creates the extensions: trusted ones as the restricted role, which owns the database (manual, CREATE EXTENSION), and those of
 /// `allowed` as the superuser. An extension that cannot be created is left to the project's statement, whose error is reported.
@@ -84,7 +109,7 @@ pub(super) async fn create_roles(
         .filter(|(_, statement)| statement.verb().starts_with("CREATE "))
         .filter_map(|(script, statement)| match SuperuserStatement::of(script.text(statement), &[])?.kind {
             SuperuserAction::Roles { created } => created,
-            SuperuserAction::Owner | SuperuserAction::Catalog => None,
+            _ => None,
         })
         .collect();
     let mut roles = BTreeSet::new();
@@ -113,7 +138,7 @@ pub(super) async fn create_roles(
 
 /// The role that a DO block creates if it does not exist, if that is all that the block does.
 fn role_created_if_missing(script: &Script, statement: &Statement) -> Option<String> {
-    let code = Code::of(script, statement)?;
+    let code = sql::Code::of(script, statement)?;
     let ([only], [Runs::IfMissing(_)]) = (code.script.statements.as_slice(), code.runs.as_slice()) else {
         return None;
     };
@@ -122,7 +147,7 @@ fn role_created_if_missing(script: &Script, statement: &Statement) -> Option<Str
     }
     match SuperuserStatement::of(code.script.text(only), &[ROLE])?.kind {
         SuperuserAction::Roles { created } => created,
-        SuperuserAction::Owner | SuperuserAction::Catalog => None,
+        _ => None,
     }
 }
 

@@ -27,7 +27,7 @@ pub async fn squash(
 ) -> Result<Vec<NewFile>, Failure> {
     let files = Box::pin(squash_on(&mut shadow.connection, project, template, dump)).await;
     let closed = shadow.close().await;
-    let files = files?;
+    let files = files.map_err(super::of_shadow)?;
     closed?;
     Ok(files)
 }

@@ -107,7 +107,7 @@ fn values(rows: &[Record], column: &str) -> Vec<String> {
 pub async fn prove(project: &Project, mut shadow: Shadow) -> Result<Vec<Proof>, Failure> {
     let proofs = Box::pin(prove_on(&mut shadow.connection, project)).await;
     let closed = shadow.close().await;
-    let proofs = proofs?;
+    let proofs = proofs.map_err(super::of_shadow)?;
     closed?;
     Ok(proofs)
 }

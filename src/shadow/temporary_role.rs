@@ -3,7 +3,9 @@
 
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, literal};
-use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl, RestrictedRole, ServerError};
+use crate::postgres::{
+    ConnectPolicy, Connection, DatabaseUrl, RestrictedRole, ServerError, Superuser, SuperuserRuns,
+};
 use crate::tenant::Secret;
 
 /// The start of the comment on the role; the database's name and its owner follow. It allows a later run to drop the role after
@@ -75,9 +77,14 @@ impl TemporaryRole {
             Failure { message, code: Code::ShadowRole, ..failure }
                 .hint("name a role that owns the database and is neither SUPERUSER nor CREATEROLE, or use --shadow")
         })?;
-        let role = Self { name: name.clone(), database, owner, named: connection };
-        // No superuser lends it rights: others use the server, and its own processes may run the role's functions.
-        Ok((session.of_restricted_role(RestrictedRole::new(name, None)), Some(Box::new(role))))
+        let named = named.as_str().to_owned();
+        let superuser = Superuser { url: url.clone(), name: named, runs: SuperuserRuns::Owner };
+        let restricted = RestrictedRole::new(name.clone(), Some(superuser).filter(|_| is_superuser));
+        if is_superuser {
+            restricted.install(&mut connection, "SELECT").await?;
+        }
+        let role = Self { name, database, owner, named: connection };
+        Ok((session.of_restricted_role(restricted), Some(Box::new(role))))
     }
 
     async fn create(
@@ -151,7 +158,8 @@ async fn drop_role(
     owner: &Identifier,
 ) -> Result<(), Failure> {
     let sql = format!(
-        "ALTER DATABASE {} OWNER TO {}; ALTER SCHEMA public OWNER TO CURRENT_USER; DROP OWNED BY {name}; DROP ROLE {name}",
+        "ALTER DATABASE {} OWNER TO {}; ALTER SCHEMA public OWNER TO CURRENT_USER; DROP SCHEMA IF EXISTS pg_tenure CASCADE; \
+         DROP OWNED BY {name}; DROP ROLE {name}",
         database.quoted(),
         owner.quoted(),
         name = name.quoted()

@@ -57,7 +57,7 @@ pub use text_names::{TablePart, TargetKind, TextNames};
 
 pub use single_tenant::tenant_schema_ranges;
 pub use superuser::{SuperuserAction, SuperuserStatement, roles_created_by_code};
-pub use transaction::{Body, FileKind, MetadataFilter};
+pub use transaction::{Body, FileKind, MetadataFilter, extension_acts_on_server_host};
 pub use tree::{Kinds, Node, Token};
 
 /// The stack size, in bytes, of a thread that parses, verifies or drops files. The deepest tree that

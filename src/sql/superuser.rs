@@ -9,6 +9,7 @@ use squawk_syntax::SyntaxKind;
 use super::tree::{Node, Token};
 use super::{Script, normalized};
 use crate::error::Source;
+use crate::ident::Identifier;
 
 /// Words in a statement on roles that give a right, or that mean roles which the statement does not name.
 const REFUSED_WORDS: &[&str] =
@@ -22,10 +23,12 @@ const OWN_ROLE: &[&str] = &["current_user", "session_user"];
 pub struct SuperuserStatement {
     /// What it does.
     pub kind: SuperuserAction,
-    /// Its tokens, without comments: the text to send.
-    pub text: String,
-    /// A statement that fails unless the current role owns the object, for an object that exists.
-    pub owner_check: Option<String>,
+    /// A statement that fails unless the current role may make the same change of an object or a setting of its own.
+    pub check: Option<String>,
+    /// Its names and key words.
+    pub words: Vec<String>,
+    /// Its tokens, without comments.
+    tokens: Vec<String>,
 }
 
 /// The action of such a statement.
@@ -39,7 +42,15 @@ pub enum SuperuserAction {
     /// It gives an object to a role of the project.
     Owner,
     /// It changes only the catalog.
-    Catalog,
+    Catalog {
+        /// The objects that it creates, each with its kind.
+        created: Vec<String>,
+    },
+    /// It creates an operator class or family, which the server uses without a check of the types.
+    OperatorClass {
+        /// The objects that it creates, each with its kind.
+        created: Vec<String>,
+    },
 }
 
 impl SuperuserStatement {
@@ -53,30 +64,102 @@ impl SuperuserStatement {
             return None;
         }
         let is_own = || names_only_project_roles(node, reserved);
-        let (kind, owner_check) = if is_on_roles(node) {
+        let (kind, check) = if is_on_roles(node) {
             let creates = matches!(
                 node.kind(),
                 SyntaxKind::CREATE_GROUP | SyntaxKind::CREATE_ROLE | SyntaxKind::CREATE_USER
             );
             let created = words(node).nth(2).filter(|_| creates).map(|token| normalized(token.text));
-            is_own().then_some((SuperuserAction::Roles { created }, None))?
+            is_own().then_some((SuperuserAction::Roles { created }, setting_check(node)))?
         } else if only_changes_owner(node) {
             is_own().then_some((SuperuserAction::Owner, Some(owner_check(node))))?
         } else if sets_leakproof(node) {
-            (SuperuserAction::Catalog, Some(owner_check(node)))
-        } else if CATALOG_CHANGES.contains(&node.kind()) {
-            (SuperuserAction::Catalog, None)
+            (SuperuserAction::Catalog { created: Vec::new() }, Some(owner_check(node)))
         } else {
-            return None;
+            let created = created_objects(node);
+            match node.kind() {
+                SyntaxKind::CREATE_OPERATOR_CLASS | SyntaxKind::CREATE_OPERATOR_FAMILY => {
+                    (SuperuserAction::OperatorClass { created }, None)
+                }
+                SyntaxKind::CREATE_PUBLICATION if publishes_by_name(node) => {
+                    (SuperuserAction::Catalog { created }, None)
+                }
+                _ => return None,
+            }
         };
-        let text = node.tokens().map(|token| token.text).collect::<Vec<_>>().join(" ");
-        Some(Self { kind, text, owner_check })
+        let tokens = node.tokens().map(|token| token.text.to_owned()).collect();
+        let words = words(node).map(|token| normalized(token.text)).collect();
+        Some(Self { kind, check, words, tokens })
+    }
+
+    /// The statements that a superuser runs for the role `own`, in one transaction. They give it the objects.
+    pub fn for_role(&self, own: &Identifier) -> Vec<String> {
+        let own = own.quoted();
+        let is_own = |token: &str| OWN_ROLE.contains(&token.to_ascii_lowercase().as_str());
+        let tokens = self.tokens.iter().map(|token| if is_own(token) { &own } else { token });
+        let mut statements = vec![tokens.map(String::as_str).collect::<Vec<_>>().join(" ")];
+        match &self.kind {
+            SuperuserAction::Roles { created: Some(created) } => {
+                // A role that creates another one may use it, too.
+                let created = created.replace('"', "\"\"");
+                statements.push(format!("GRANT \"{created}\" TO {own} WITH ADMIN OPTION"));
+            }
+            SuperuserAction::Catalog { created } | SuperuserAction::OperatorClass { created }
+                if !created.is_empty() =>
+            {
+                // Only a superuser may own some of them. The others do not see this, since the transaction is open.
+                statements.push(format!("ALTER ROLE {own} SUPERUSER"));
+                statements.extend(created.iter().map(|object| format!("ALTER {object} OWNER TO {own}")));
+                statements.push(format!("ALTER ROLE {own} NOSUPERUSER"));
+            }
+            SuperuserAction::Roles { created: None }
+            | SuperuserAction::Owner
+            | SuperuserAction::Catalog { .. }
+            | SuperuserAction::OperatorClass { .. } => {}
+        }
+        statements
     }
 }
 
-/// Statements that need a superuser (manual, page of each) and only create an entry of the catalog.
-const CATALOG_CHANGES: &[SyntaxKind] =
-    &[SyntaxKind::CREATE_OPERATOR_CLASS, SyntaxKind::CREATE_OPERATOR_FAMILY, SyntaxKind::CREATE_PUBLICATION];
+/// The objects that the statement creates, as in an ALTER statement.
+fn created_objects(node: Node<'_>) -> Vec<String> {
+    use SyntaxKind::{CREATE_OPERATOR_CLASS, CREATE_PUBLICATION, DEFAULT_KW, FAMILY_KW, FOR_KW, USING_KW};
+    let tokens: Vec<Token<'_>> = node.tokens().collect();
+    if node.kind() == CREATE_PUBLICATION {
+        return tokens.get(2).map(|name| format!("PUBLICATION {}", name.text)).into_iter().collect();
+    }
+    // CREATE OPERATOR CLASS|FAMILY name
+    let rest = tokens.iter().skip(3);
+    let name = rest.take_while(|token| !matches!(token.kind, DEFAULT_KW | FOR_KW | USING_KW));
+    let name = name.map(|token| token.text).collect::<String>();
+    let Some(method) = tokens.iter().skip_while(|token| token.kind != USING_KW).nth(1) else {
+        return Vec::new();
+    };
+    let object = |kind: &str| format!("OPERATOR {kind} {name} USING {}", method.text);
+    let is_class = node.kind() == CREATE_OPERATOR_CLASS;
+    // A class without a family gets one of its name.
+    let has_family = is_class && tokens.iter().any(|token| token.kind == FAMILY_KW);
+    let of_class = is_class.then(|| object("CLASS"));
+    of_class.into_iter().chain((!has_family).then(|| object("FAMILY"))).collect()
+}
+
+/// `FOR ALL TABLES` or `FOR TABLES IN SCHEMA`, without the condition of a table: the server reads a literal in it as a value of the
+/// column's type, which may check it with a function of the project.
+fn publishes_by_name(node: Node<'_>) -> bool {
+    use SyntaxKind::{TABLE_KW, WHERE_KW};
+    !node.tokens().any(|token| matches!(token.kind, TABLE_KW | WHERE_KW))
+}
+
+/// `ALTER ROLE name SET …` for the current role, which may change only those of its own settings that it may set in a session.
+fn setting_check(node: Node<'_>) -> Option<String> {
+    use SyntaxKind::{ALTER_ROLE, ALTER_USER, SET_KW};
+    let sets = node.tokens().any(|token| token.kind == SET_KW);
+    if !sets || !matches!(node.kind(), ALTER_ROLE | ALTER_USER) {
+        return None;
+    }
+    let rest = node.tokens().skip(3).map(|token| token.text).collect::<Vec<_>>().join(" ");
+    Some(format!("ALTER ROLE CURRENT_USER {rest}"))
+}
 
 /// The roles that the code in `text` creates, as far as its words show.
 pub fn roles_created_by_code(text: &str) -> Vec<String> {
@@ -289,20 +372,41 @@ mod tests {
     fn the_text_and_the_check_of_the_owner_are_made_of_tokens() {
         let of = |text: &str| SuperuserStatement::of(text, &[]).unwrap();
         let owner = of("ALTER TABLE IF EXISTS ONLY a.\"T\" /* c */ OWNER TO app");
-        assert_eq!(owner.text, "ALTER TABLE IF EXISTS ONLY a . \"T\" OWNER TO app");
-        assert_eq!(owner.owner_check.unwrap(), "COMMENT ON TABLE a . \"T\" IS NULL");
+        let own = Identifier::new("own").unwrap();
+        assert_eq!(owner.for_role(&own), ["ALTER TABLE IF EXISTS ONLY a . \"T\" OWNER TO app"]);
+        assert_eq!(owner.check.unwrap(), "COMMENT ON TABLE a . \"T\" IS NULL");
         let leakproof = of("ALTER FUNCTION f(int, text) NOT LEAKPROOF");
-        assert_eq!(leakproof.owner_check.unwrap(), "COMMENT ON FUNCTION f ( int , text ) IS NULL");
+        assert_eq!(leakproof.check.unwrap(), "COMMENT ON FUNCTION f ( int , text ) IS NULL");
+        let setting = of("ALTER ROLE app IN DATABASE d SET session_preload_libraries = 'x'");
+        assert_eq!(
+            setting.check.unwrap(),
+            "ALTER ROLE CURRENT_USER IN DATABASE d SET session_preload_libraries = 'x'"
+        );
+        assert_eq!(of("GRANT a TO b, CURRENT_USER").for_role(&own), ["GRANT a TO b , \"own\""]);
+        assert_eq!(
+            of("CREATE OPERATOR CLASS s.c DEFAULT FOR TYPE t USING btree AS OPERATOR 1 <").for_role(&own)
+                [2..4],
+            [
+                "ALTER OPERATOR CLASS s.c USING btree OWNER TO \"own\"",
+                "ALTER OPERATOR FAMILY s.c USING btree OWNER TO \"own\""
+            ]
+        );
     }
 
     #[test]
     fn statements_that_change_only_the_catalog_are_accepted() {
         for text in [
-            "CREATE PUBLICATION p FOR ALL TABLES",
+            "CREATE PUBLICATION p FOR ALL TABLES WITH (publish = 'insert')",
+            "CREATE PUBLICATION p FOR TABLES IN SCHEMA s",
             "ALTER FUNCTION f(int) LEAKPROOF",
             "CREATE OPERATOR CLASS c FOR TYPE t USING btree AS OPERATOR 1 <",
         ] {
-            assert_eq!(of(text), Some(SuperuserAction::Catalog), "{text}");
+            let found = of(text);
+            let is_catalog = matches!(
+                found,
+                Some(SuperuserAction::Catalog { .. } | SuperuserAction::OperatorClass { .. })
+            );
+            assert!(is_catalog, "{text}");
         }
         for text in [
             "CREATE FUNCTION f() RETURNS int LEAKPROOF LANGUAGE sql AS 'SELECT 1'",
@@ -312,6 +416,8 @@ mod tests {
             "ALTER FUNCTION f() OWNER TO tenure",
             "ALTER FUNCTION f() LEAKPROOF SET x.y = 'z'",
             "ALTER PUBLICATION p OWNER TO tenure",
+            "CREATE PUBLICATION p FOR TABLE t WHERE (a = CAST('(1)' AS c))",
+            "CREATE PUBLICATION p FOR TABLES IN SCHEMA s, TABLE t",
             "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f()",
             "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p",
         ] {

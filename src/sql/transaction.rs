@@ -259,6 +259,12 @@ const HOST_FUNCTIONS: &[&str] = &[
     "xpath_table",
 ];
 
+/// Whether the extension, by its normalized name, reaches programs, files or networks, or runs code outside of the session.
+pub fn extension_acts_on_server_host(name: &str) -> bool {
+    let is_untrusted_language = name.starts_with("pl") && name.ends_with('u');
+    is_untrusted_language || HOST_EXTENSIONS.contains(&name)
+}
+
 /// Whether the statement's effects may reach programs, files or other servers. What code builds at run time is not detected.
 pub(super) fn acts_on_server_host(statement: Node<'_>) -> bool {
     use SyntaxKind::{
@@ -279,11 +285,9 @@ pub(super) fn acts_on_server_host(statement: Node<'_>) -> bool {
                 && (target.has_token(PROGRAM_KW)
                     || target.parent().is_some_and(|parent| parent.kind() == COPY_TO))
         }),
-        CREATE_EXTENSION => statement.child(EXTENSION).is_some_and(|name| {
-            let name = normalized(name.text());
-            let is_untrusted_language = name.starts_with("pl") && name.ends_with('u');
-            is_untrusted_language || HOST_EXTENSIONS.contains(&name.as_str())
-        }),
+        CREATE_EXTENSION => statement
+            .child(EXTENSION)
+            .is_some_and(|name| extension_acts_on_server_host(&normalized(name.text()))),
         // Creating a function does not run it.
         CREATE_FUNCTION | CREATE_PROCEDURE | CREATE_LANGUAGE => names_untrusted_language(),
         DO => {

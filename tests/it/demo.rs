@@ -3,10 +3,10 @@
 use crate::support::{Finish as _, Output, Project};
 
 /// A project whose private server ends with the test.
-struct Private(Project);
+pub(crate) struct Private(pub(crate) Project);
 
 impl Private {
-    fn run(&self, line: &str) -> Output {
+    pub(crate) fn run(&self, line: &str) -> Output {
         let output = self
             .0
             .command(line.split_whitespace())

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::support::{Output, Project, Session};
+use crate::support::{Finish as _, Output, OwnServer, Project, Session};
 
 /// Names and messages that would control a terminal, begin a line of their own, give a command to a CI runner or hide text.
 const HOSTILE: [&str; 3] = [
@@ -210,10 +210,75 @@ fn words_of_the_command_line_are_escaped() {
             vec!["verify", "--policy-from", hostile],
             vec!["verify", "--since", hostile],
             vec!["-C", hostile, "status"],
+            vec!["branch", "create", hostile, "--provider", "local"],
         ] {
             let output = project.run_words(&words);
             assert_ne!(output.code, 0, "{output}");
             assert_output_safe(&output, &[]);
         }
+        for (variable, line) in [
+            ("TENURE_FORMAT", "status"),
+            ("TENURE_PROJECT", "status"),
+            ("TENURE_BRANCH_NAME", "branch create --provider local"),
+            ("TENURE_BRANCH_EXPIRES", "branch create x --provider local"),
+        ] {
+            let output = project.run_env(&[(variable, hostile)], line);
+            assert_ne!(output.code, 0, "{output}");
+            assert_output_safe(&output, &[]);
+        }
     }
+}
+
+#[test]
+fn names_of_branches_are_escaped() {
+    let project = Project::with_tenants(&["one"]);
+    let server = OwnServer::start(&[]);
+    let home = server.database("home");
+    home.run("CREATE ROLE other LOGIN");
+    let made: Vec<String> = HOSTILE
+        .iter()
+        .map(|name| {
+            // As Tenure names and marks a copy; anybody who may create databases can do this.
+            let run = uuid::Uuid::new_v4();
+            let database = format!("tenure_making_{}", run.simple());
+            let mark = serde_json::json!({
+                "tenure-run": run.to_string(), "branch": name, "home": "home", "parent": name,
+                "created_at": "2020-01-01T00:00:00Z", "expires_at": format!("2020-01-02T00:00:00Z{name}"),
+            });
+            let mark = mark.to_string().replace('\'', "''");
+            home.run(&format!("CREATE DATABASE {database}"));
+            home.run(&format!("COMMENT ON DATABASE {database} IS '{mark}'"));
+            database
+        })
+        .collect();
+    for name in HOSTILE.map(quoted) {
+        home.run(&format!("CREATE DATABASE {name}"));
+        home.run(&format!("CREATE ROLE {name} LOGIN"));
+    }
+    let run = |url: &str, words: &[&str]| {
+        let output = Output::of(&project.command(words).env("DATABASE_URL", url).finish());
+        assert_output_safe(&output, &[]);
+        output
+    };
+    for format in ["human", "json"] {
+        let listed = run(&home.url, &["--format", format, "-vv", "branch", "list", "--provider", "local"]);
+        assert!(listed.code == 0 && listed.stdout.contains("fake"), "{listed}");
+        for name in HOSTILE {
+            let of = |verb| ["--format", format, "-vv", "branch", verb, name, "--provider", "local"];
+            let _refused = run(&home.url, &of("create"));
+            let _refused = run(&home.url.replace("/home", "/nowhere"), &of("delete"));
+        }
+    }
+    // Those of another owner fail, with their names; then all are deleted.
+    let gc = ["branch", "gc", "--provider", "local", "--prefix", "", "--older-than", "1s", "-vv", "--format"];
+    for (url, format, code) in
+        [(home.url_as("other"), "human", 1), (home.url_as("other"), "json", 1), (home.url.clone(), "json", 0)]
+    {
+        let collected = run(&url, &[&gc[..], &[format]].concat());
+        let said = format!("{}{}", collected.stdout, collected.stderr);
+        assert!(collected.code == code && said.contains("fake"), "{collected}");
+    }
+    let left =
+        format!("SELECT count(*)::text FROM pg_database WHERE datname = ANY ('{{{}}}')", made.join(","));
+    assert_eq!(home.value(&left), "0");
 }

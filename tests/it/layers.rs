@@ -127,7 +127,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("refinery_core", &["postgres"]),
     ("reqwest", &["branch"]),
     ("rpds", &["verify"]),
-    ("rustix", &["tenant"]),
+    ("rustix", &["postgres", "tenant"]),
     ("rustls", &["branch"]),
     ("semver", &["chain"]),
     ("serde_sarif", &["verify"]),

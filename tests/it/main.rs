@@ -55,6 +55,7 @@ mod pool;
 mod pool_eligibility;
 mod pool_faults;
 mod pooler;
+mod private_rights;
 mod progress;
 mod provisioning;
 mod purge;

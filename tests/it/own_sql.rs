@@ -26,8 +26,10 @@ fn words() -> Regex {
 
 /// The migrations of the own tables with their checksums. A database made by one that is changed later would be refused, so there are
 /// only further ones.
-const MIGRATIONS: &[(&str, &str)] =
-    &[("V1__metadata.sql", "bd27ea6f37c8d6f23c3146598174284244bbe4fde502d3d9f7c67c661f502967")];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("V1__metadata.sql", "bd27ea6f37c8d6f23c3146598174284244bbe4fde502d3d9f7c67c661f502967"),
+    ("V2__replica_identity.sql", "9aeb9e5b0504e3d1a50edea68713c2c3c0d53b4e6e104c700cf85dc26e8cdcce"),
+];
 
 #[test]
 fn the_migrations_of_the_own_tables_only_grow() {

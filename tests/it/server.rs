@@ -91,7 +91,7 @@ async fn a_server_keeps_its_data_until_it_is_reset() {
     assert_eq!(server.start().await, Ok(Started::Now));
     assert_eq!(server.start().await, Ok(Started::Already));
     assert!(server.is_running().await);
-    let url = server.url(DATABASE);
+    let url = server.url();
     ask(&url, "CREATE TABLE kept AS SELECT 'yes' AS value").await.unwrap();
 
     assert_eq!(server.stop().await, Ok(Stopped::Now));
@@ -104,7 +104,7 @@ async fn a_server_keeps_its_data_until_it_is_reset() {
     server.reset().await.unwrap();
     assert!(!server.is_running().await);
     server.start().await.unwrap();
-    let gone = ask(&url, "SELECT to_regclass('kept') IS NULL AND current_user = 'tenure'").await;
+    let gone = ask(&url, "SELECT to_regclass('kept') IS NULL AND current_user = 'tenure_dev'").await;
     assert_eq!(gone.unwrap().as_deref(), Some("t"));
 }
 
@@ -117,14 +117,14 @@ async fn a_server_is_private_and_set_up_the_same_everywhere() {
     assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o700);
     let settings = "SELECT string_agg(setting, ' ' ORDER BY name) FROM pg_settings WHERE name IN \
         ('fsync', 'listen_addresses', 'server_encoding', 'synchronous_commit', 'unix_socket_permissions')";
-    assert_eq!(ask(&server.url(DATABASE), settings).await.unwrap().unwrap(), "on  UTF8 off 0700");
+    assert_eq!(ask(&server.url(), settings).await.unwrap().unwrap(), "on  UTF8 off 0700");
 
     // libpq reads the same URL, whatever else its environment says.
     let psql = Command::new(server.binaries().psql().unwrap())
-        .args(["-XAtc", "SELECT current_database() || ' ' || current_user", &server.url(DATABASE)])
+        .args(["-XAtc", "SELECT current_database() || ' ' || current_user", &server.url()])
         .envs([("PGPORT", "1"), ("PGHOST", "elsewhere.invalid"), ("PGSSLMODE", "require")])
         .finish();
-    assert_eq!(String::from_utf8_lossy(&psql.stdout), "tenure tenure\n", "{psql:?}");
+    assert_eq!(String::from_utf8_lossy(&psql.stdout), "tenure tenure_dev\n", "{psql:?}");
 }
 
 #[tokio::test]
@@ -152,10 +152,10 @@ async fn a_server_that_was_killed_starts_again_at_once() {
     let project = Project::new("");
     let server = project.server();
     server.start().await.unwrap();
-    let url = server.url(DATABASE);
+    let url = server.url();
     ask(&url, "CREATE TABLE kept AS SELECT 'yes' AS value").await.unwrap();
     // A commit may wait a moment in memory, since the server does not wait for the disk.
-    ask(&url, "CHECKPOINT").await.unwrap();
+    ask(&server.address().url(DATABASE), "CHECKPOINT").await.unwrap();
     send_signal(postmaster(server.address().folder()), "KILL");
     assert_eq!(server.start().await, Ok(Started::Now));
     assert_eq!(ask(&url, "SELECT value FROM kept").await.unwrap().as_deref(), Some("yes"));
@@ -201,7 +201,7 @@ async fn a_project_that_the_account_cannot_reach_has_its_server_elsewhere() {
     let project = Project { folder: app, _whole: tempfile::tempdir().unwrap() };
     let server = project.server();
     assert_eq!(server.start().await, Ok(Started::Now));
-    assert_eq!(ask(&server.url(DATABASE), "SELECT 'here'").await.unwrap().as_deref(), Some("here"));
+    assert_eq!(ask(&server.url(), "SELECT 'here'").await.unwrap().as_deref(), Some("here"));
     let root = project.folder.metadata().unwrap().uid() == 0;
     assert_eq!(server.address().folder().starts_with(&project.folder), !root);
 }

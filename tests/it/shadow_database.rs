@@ -184,3 +184,34 @@ fn interrupted_it_ends_cleanly() {
     let (code, document) = verified(&self::project("ALTER TABLE t ADD COLUMN more text;"), &shadow);
     assert_eq!((code, &document["error"]), (0, &Value::Null), "{document}");
 }
+
+#[test]
+fn a_lost_session_is_no_committed_work() {
+    let project = project("DO $$ BEGIN PERFORM pg_sleep(60); END $$;");
+    let shadow = Database::fresh();
+    let sleeps = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    let running = project.start(&format!("--format json verify --shadow-url {}", shadow.url));
+    let waits = format!("SELECT count(*)::text {sleeps}");
+    crate::support::wait_until("the statement runs", || shadow.value(&waits) != "0");
+    shadow.run(&format!("SELECT pg_terminate_backend(pid)::text {sleeps}"));
+    let output = running.end();
+    let document: Value = serde_json::from_str(&output.stdout).unwrap();
+    let text = document.to_string();
+    assert!(output.code != 0 && text.contains("terminating connection"), "{output}");
+    assert!(!text.contains("committed work"), "{output}");
+}
+
+#[test]
+fn an_extension_that_the_server_does_not_have_is_refused() {
+    let project = project("ALTER TABLE t ADD COLUMN more text;");
+    let (code, document) = project.json("verify --shadow --shadow-extension pg_stat_statement");
+    assert_eq!((code, &document["error"]["code"]), (2, &json!("shadow-extension")), "{document}");
+    assert!(document["error"]["hint"].as_str().unwrap().contains("pg_stat_statements"), "{document}");
+    let shadow = Database::fresh();
+    let named = ["--format", "json", "verify", "--shadow-extension", "nope", "--shadow-url", &shadow.url];
+    let output = project.run_words(named);
+    assert!(output.code == 2 && output.stdout.contains("shadow-extension"), "{output}");
+    assert_eq!(comment(&shadow), "-");
+    let (code, document) = verified(&project, &shadow);
+    assert_eq!((code, &document["error"]), (0, &Value::Null), "{document}");
+}

@@ -55,6 +55,24 @@ pub fn is_readable(platform: &SchemaName) -> String {
     )
 }
 
+/// Selects the name of a publication whose updates of the platform's version row the server refuses, since the table has neither a
+/// key nor a replica identity. Tenure's own table has one.
+pub fn blocking_publication(platform: &SchemaName) -> String {
+    format!(
+        "SELECT p.pubname::text FROM pg_publication p JOIN pg_publication_tables t USING (pubname) \
+         JOIN pg_namespace n ON n.nspname = t.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename \
+         WHERE p.pubupdate AND n.nspname = {} AND c.relname = 'schema_version' AND (c.relreplident = 'n' \
+             OR c.relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary)) LIMIT 1",
+        literal(platform.as_str())
+    )
+}
+
+/// What such a publication does.
+pub const BLOCKED: &str = "contains schema_version, which has no replica identity, so no step can run";
+
+/// The hint for it.
+pub const BLOCKED_HELP: &str = "ALTER TABLE ….schema_version REPLICA IDENTITY FULL";
+
 impl OwnTables {
     /// Reads the version, if the role has the privilege.
     pub async fn read(connection: &mut Connection, platform: &SchemaName) -> Result<Self, Failure> {

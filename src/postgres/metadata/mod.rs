@@ -20,6 +20,9 @@ pub mod version_rows;
 pub mod version_state;
 
 pub use history::HistoryEntry;
-pub use install::{OwnTables, UNSUPPORTED, UNSUPPORTED_HELP, ensure, is_readable};
+pub use install::{
+    BLOCKED, BLOCKED_HELP, OwnTables, UNSUPPORTED, UNSUPPORTED_HELP, blocking_publication, ensure,
+    is_readable,
+};
 pub use run_status::RunStatus;
 pub use tenant::{ListedTenant, Tenant, TenantState};

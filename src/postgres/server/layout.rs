@@ -14,6 +14,10 @@ use super::account::Account;
 use super::{Environment, io_failure, server_failure};
 use crate::error::Failure;
 
+/// The sticky bit marks a server's folder as created by Tenure. A project's files cannot bring such a folder, whose data the server
+/// would run: neither git nor an unpacked archive sets the bit.
+const CREATED_HERE: u32 = 0o1000;
+
 /// The longest path of a socket in bytes: macOS has the lowest limit, 104 with the final NUL.
 const SOCKET_BYTES: usize = 103;
 
@@ -44,7 +48,7 @@ impl Layout {
         Ok(Self { home: shared.join(name) })
     }
 
-    /// The folder of the socket and the data, mode 0700.
+    /// The folder of the socket and the data, mode 1700.
     pub(super) fn server(&self) -> PathBuf {
         self.home.join("server")
     }
@@ -77,11 +81,11 @@ impl Layout {
             create_folder(&self.home, 0o711, Some(account.own_uid))?;
         }
         let server = self.server();
-        if account.switches_user() && create_folder(&server, 0o700, None)? == Creation::New {
+        if account.switches_user() && create_folder(&server, CREATED_HERE | 0o700, None)? == Creation::New {
             chown(&server, Some(account.uid), Some(account.gid))
                 .map_err(|error| io_failure("changing the owner of", &server, &error))?;
         }
-        create_folder(&server, 0o700, Some(account.uid)).map(drop)
+        create_folder(&server, CREATED_HERE | 0o700, Some(account.uid)).map(drop)
     }
 
     fn suits_project(
@@ -97,7 +101,9 @@ impl Layout {
             Some(home) => home.is_folder && home.is_writable_by(account.own_uid) && searchable(&self.home),
             None => stat(project).is_some_and(|project| project.is_writable_by(account.own_uid)),
         };
-        let server = stat(&self.server()).is_none_or(|server| server.is_folder && server.uid == account.uid);
+        let server = stat(&self.server()).is_none_or(|server| {
+            server.is_folder && server.uid == account.uid && server.mode & CREATED_HERE != 0
+        });
         home && server && socket_fits(&self.server()) && project.ancestors().all(searchable)
     }
 }

@@ -46,6 +46,13 @@ fn a_project_of_another_user_is_not_used() {
 }
 
 #[test]
+fn a_server_that_came_with_the_project_is_not_used() {
+    let with = |mode| [("/a", 1000, 0o755), ("/a/.tenure", 1000, 0o755), ("/a/.tenure/server", 1000, mode)];
+    assert!(!is_suitable(&USER, &with(0o700), "/a"));
+    assert!(is_suitable(&USER, &with(0o1700), "/a"));
+}
+
+#[test]
 fn the_path_of_a_socket_has_a_limit() {
     let long = format!("/{}", "x".repeat(80));
     assert!(is_suitable(&USER, &[("/short", 1000, 0o755)], "/short"));
@@ -65,7 +72,7 @@ fn folders_are_created_once_and_private() {
     layout.create(&account).unwrap();
     layout.create(&account).unwrap();
     let server = FolderStat::of(&layout.server()).unwrap();
-    assert_eq!((server.uid, server.mode & 0o777), (account.uid, 0o700));
+    assert_eq!((server.uid, server.mode & 0o7777), (account.uid, 0o1700));
     assert_eq!(std::fs::metadata(project.path().join(".tenure/.gitignore")).unwrap().len(), 2);
 }
 

@@ -3,11 +3,10 @@
 //! not depend on it.
 #![expect(clippy::disallowed_methods, reason = "reads the log that it quotes")]
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::io_failure;
+use super::{io_failure, no_link};
 use crate::error::Failure;
 
 /// A longer log is renamed when the server starts.
@@ -33,7 +32,7 @@ impl Log {
                 .map_err(|error| io_failure("renaming", path, &error))?;
         }
         let open = || {
-            let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+            let file = no_link().create(true).append(true).open(path)?;
             let begin = file.metadata()?.len();
             Ok(Self { file, path: path.to_owned(), begin })
         };

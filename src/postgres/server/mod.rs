@@ -15,6 +15,7 @@ mod log;
 mod options;
 mod persistent;
 mod postmaster;
+mod project_role;
 mod ready;
 mod throwaway;
 
@@ -29,14 +30,25 @@ use crate::error::{Code, Failure};
 /// The superuser of a private server.
 pub const ROLE: &str = "tenure";
 
-/// The database that `initdb` creates. Tenure's own sessions on it do not depend on what a project's statements change.
-pub const INITIAL_DATABASE: &str = "postgres";
+/// The role of a project's statements on its persistent server.
+pub const PROJECT_ROLE: &str = "tenure_dev";
+
+/// The database that `initdb` creates.
+const INITIAL_DATABASE: &str = "postgres";
 
 /// The database that exists in every private server.
 pub const DATABASE: &str = "tenure";
 
 fn server_failure(message: impl Into<String>) -> Failure {
     Failure::new(Code::PrivateServer, message)
+}
+
+/// Options that do not open a symbolic link: a project's files may have brought one.
+fn no_link() -> std::fs::OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    options
 }
 
 fn io_failure(action: &str, path: &std::path::Path, error: &std::io::Error) -> Failure {

@@ -4,8 +4,7 @@
 //! one after the other.
 #![expect(clippy::disallowed_methods, reason = "reads PG_VERSION")]
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -19,8 +18,10 @@ use super::log::Log;
 use super::options::{self, Lifetime};
 use super::postmaster::{self, PidFile};
 use super::ready;
-use super::{Address, Binaries, DATABASE, Environment, io_failure, server_failure, spawn_failure};
+use super::{Address, Binaries, DATABASE, Environment, io_failure, no_link, server_failure, spawn_failure};
 use crate::error::Failure;
+use crate::ident::Identifier;
+use crate::postgres::RestrictedRole;
 
 /// The limit for `initdb`. On a slow disk the sync of its files takes long.
 const INITDB_LIMIT: Duration = Duration::from_mins(2);
@@ -76,9 +77,19 @@ impl Persistent {
         Ok(Self { account, address: Address::new(layout.server()), layout, binaries })
     }
 
-    /// The URL of `database`; [`DATABASE`] always exists.
-    pub fn url(&self, database: &str) -> String {
-        self.address.url(database)
+    /// The URL of the project's database, for the role of its statements.
+    pub fn url(&self) -> String {
+        self.address.project_url()
+    }
+
+    /// The role of the project's statements.
+    pub fn role(&self) -> Result<RestrictedRole, Failure> {
+        self.address.project_role()
+    }
+
+    /// Creates the missing extensions, which need the superuser, if the server's database is empty.
+    pub async fn create_extensions(&self, names: &[Identifier]) -> Result<(), Failure> {
+        self.address.create_extensions(names).await
     }
 
     /// Its address.
@@ -108,6 +119,7 @@ impl Persistent {
             Started::Now
         };
         ready::ensure_database(&self.address, DATABASE).await?;
+        self.address.ensure_project_role().await?;
         Ok(started)
     }
 
@@ -248,9 +260,8 @@ impl Persistent {
     /// Waits for the lock, at most [`LOCK_LIMIT`]. The kernel releases it when this process ends.
     async fn lock(&self) -> Result<File, Failure> {
         let path = self.layout.lock();
-        let mut options = OpenOptions::new();
-        options.create(true).write(true).truncate(false).mode(0o600);
-        let file = options.open(&path).map_err(|error| io_failure("opening", &path, &error))?;
+        let file = no_link().create(true).write(true).truncate(false).open(&path);
+        let file = file.map_err(|error| io_failure("opening", &path, &error))?;
         let take = async {
             let mut backoff = ready::backoff();
             loop {
