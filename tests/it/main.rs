@@ -46,6 +46,7 @@ mod neon;
 mod new_tenants;
 mod non_transactional;
 mod non_transactional_names;
+mod oracle;
 mod outside_effects;
 mod own_schema;
 mod own_sql;
