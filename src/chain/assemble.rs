@@ -307,6 +307,7 @@ mod tests {
             read("-- Migration: v1.0.0 to v1.0.2\n-- Description: x"),
             Err(ChainError::HeaderMismatch { .. })
         ));
+        assert!(read("-- Migration: add notes to users\n-- Description: x").is_ok());
         assert!(matches!(read("-- Migration: 1 to 2\n-- Description: x"), Err(ChainError::Header { .. })));
         assert!(matches!(read("-- Migration: v1.0.0 to v1.0.1"), Err(ChainError::HeaderMissing { .. })));
         assert!(matches!(read("-- Description:"), Err(ChainError::HeaderMissing { .. })));

@@ -31,6 +31,12 @@ pub(super) fn lines(script: &Script) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
+/// Whether a value of `Migration` gives versions. Other comments may begin with that word, too.
+fn begins_with_version(value: &str) -> bool {
+    let rest = value.strip_prefix(['v', 'V']).unwrap_or(value);
+    rest.starts_with(|first: char| first.is_ascii_digit())
+}
+
 impl Header {
     /// Reads the header of the migration `script` with the file name `name`.
     pub fn read(script: &Script, name: &FileName) -> Result<Self, ChainError> {
@@ -39,7 +45,7 @@ impl Header {
         for line in lines(script).filter(|line| line.range.start < top) {
             let place = Place::at(&script.source, line.range.clone());
             match line.key.as_str() {
-                "migration" => {
+                "migration" if begins_with_version(line.value) => {
                     let (from, to) = line.value.split_once(" to ").ok_or_else(|| ChainError::Header {
                         why: "expected `vX to vY`".to_owned(),
                         place: place.clone(),

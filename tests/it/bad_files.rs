@@ -169,7 +169,7 @@ fn a_header_agrees_with_the_name_and_says_what_the_file_does() {
     let headers = [
         ("-- a note\n-- Migration: v1.0.0 to v1.0.2\n-- Description: x\n", "header-mismatch", ":2:1"),
         ("-- Migration: v1.0.0\n-- Description: x\n", "header-invalid", ":1:1"),
-        ("-- Migration: one to two\n-- Description: x\n", "header-invalid", ":1:1"),
+        ("-- Migration: v1.0.0 to two\n-- Description: x\n", "header-invalid", ":1:1"),
         ("-- Migration: v1.0.0 to v1.0.1\n", "header-missing", ""),
         ("-- Description:\n", "header-missing", ""),
         ("-- Description: x\n-- Scope: world\n", "header-invalid", ":2:1"),
