@@ -1,4 +1,4 @@
-//! A product's migrations as migrations of Tenure: only the names of the files and the header lines are added. What a
+//! A product's migrations as migrations of Tenure: only the names of the files, the header lines and the schema are added. What a
 //! product's own tool does with a transaction (`BEGIN`, `COMMIT`), Tenure does itself, so these statements are removed.
 
 use std::path::Path;
@@ -65,7 +65,7 @@ impl Chain {
     /// Adds a file to the end of the chain.
     pub fn add(&mut self, name: String, text: &str) {
         let number = self.files.len();
-        let slug: String = name.chars().filter(|c| c.is_ascii_alphanumeric()).take(60).collect();
+        let slug: String = name.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
         let path = format!("migrations/v0.0.{number}_to_v0.0.{}_x{}.sql", number + 1, slug.to_lowercase());
         let head = format!(
             "-- Migration: v0.0.{number} to v0.0.{}\n-- Description: {name}\n-- Scope: platform\n",
@@ -81,6 +81,8 @@ impl Chain {
     /// A project with the chain.
     pub fn project(&self) -> Project {
         let project = Project::empty();
+        // A product's tables are in the schema of unqualified names.
+        project.file("tenure.toml", "[platform]\nschema = 'public'\n");
         for file in &self.files {
             project.file(&file.path, &file.text);
         }

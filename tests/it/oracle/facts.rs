@@ -1,6 +1,7 @@
 //! Facts of the catalog, and which of their changes take something from a release that was written before.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use regex::Regex;
 
@@ -56,6 +57,40 @@ impl std::fmt::Display for Key {
         write!(f, "{} {}.{}", self.kind, self.schema, self.object)?;
         self.part.as_ref().map_or(Ok(()), |(kind, name)| write!(f, " {kind} {name}"))
     }
+}
+
+/// `facts` with the names that tables had in `before`; a new name is a property.
+pub fn with_old_names(facts: &Facts, before: &Facts) -> Facts {
+    let is_table = |key: &&Key| key.kind == "rows" && key.part.is_none();
+    let ids = |facts: &Facts| -> BTreeMap<String, Key> {
+        let of = |key: &Key| (get(&facts[key], "of").to_owned(), key.clone());
+        facts.keys().filter(is_table).map(of).collect()
+    };
+    let old_names = ids(before);
+    let renamed: BTreeMap<(String, String), Key> = ids(facts)
+        .into_iter()
+        .filter_map(|(id, key)| Some(((key.schema.clone(), key.object.clone()), old_names.get(&id)?.clone())))
+        .filter(|((schema, object), old)| *schema != old.schema || *object != old.object)
+        .collect();
+    let mut named = Facts::new();
+    for (key, properties) in facts {
+        let old = renamed
+            .get(&(key.schema.clone(), key.object.clone()))
+            .filter(|_| ["table", "rows"].contains(&key.kind.as_str()));
+        let Some(old) = old else {
+            named.entry(key.clone()).or_insert_with(|| properties.clone());
+            continue;
+        };
+        let mut properties = properties.clone();
+        if key.kind == "table" && key.part.is_none() {
+            properties.insert("name".to_owned(), format!("{}.{}", key.schema, key.object));
+        }
+        named.insert(
+            Key { schema: old.schema.clone(), object: old.object.clone(), ..key.clone() },
+            properties,
+        );
+    }
+    named
 }
 
 /// The keys whose properties differ.
@@ -123,17 +158,21 @@ impl Compared<'_> {
         let weight = match part {
             Some("index") if get(old, "unique").is_empty() => Weight::Nothing,
             // The same under another name: nothing but the name is lost.
-            Some("index" | "constraint") if self.has_same(key, old, self.after) => match kind {
+            Some("index" | "constraint") if Self::has_same(key, old, self.after) => match kind {
                 "check" | "foreign key" => Weight::Nothing,
                 _ => Weight::Arguable,
             },
+            Some("trigger") if Self::has_same(key, old, self.after) => Weight::Nothing,
             // A second index guarantees the same.
             Some("index") if self.is_covered(key, old, BTreeSet::eq) => Weight::Arguable,
             Some("constraint") if kind == "check" => Weight::Nothing,
-            Some("constraint") if kind == "foreign key" => match has_action(get(old, "definition")) {
-                true => Weight::Harm,
-                false => Weight::Nothing,
-            },
+            Some("constraint") if kind == "foreign key" => {
+                if has_action(get(old, "definition")) {
+                    Weight::Harm
+                } else {
+                    Weight::Nothing
+                }
+            }
             None if key.kind == "statistics" => Weight::Nothing,
             // The table or the column says it.
             _ if key.kind == "rows" => Weight::Nothing,
@@ -152,9 +191,10 @@ impl Compared<'_> {
                     && name(&old.object) == name(&key.object)
             });
         let joins = !get(new, "inherits").is_empty() || !get(new, "partition of").is_empty();
-        match overloads || joins || key.kind == "operator" {
-            true => (Weight::Arguable, "added".to_owned()),
-            false => (Weight::Nothing, String::new()),
+        if overloads || joins || key.kind == "operator" {
+            (Weight::Arguable, "added".to_owned())
+        } else {
+            (Weight::Nothing, String::new())
         }
     }
 
@@ -165,7 +205,7 @@ impl Compared<'_> {
             _ if key.kind == "rows" => Weight::Nothing,
             "column" => self.added_column(key, new),
             "index" if get(new, "unique").is_empty() => Weight::Nothing,
-            "index" | "constraint" if self.has_same(key, new, self.before) => Weight::Nothing,
+            "index" | "constraint" | "trigger" if Self::has_same(key, new, self.before) => Weight::Nothing,
             "index" => self.added_unique(key, new),
             "constraint" => match kind {
                 "primary key" | "unique" | "exclusion" => self.added_unique(key, new),
@@ -206,13 +246,11 @@ impl Compared<'_> {
     fn added_unique(&self, key: &Key, new: &Properties) -> Weight {
         let covered = self.is_covered(key, new, BTreeSet::is_subset);
         let distinct = !get(new, "definition").contains("NULLS NOT DISTINCT");
+        let distinct = distinct && get(new, "type") != "primary key";
         let is_free = |compared: &Self, column: &Key| {
             compared.is_new_and_empty(column) && distinct || compared.is_new_and_generated(column)
         };
-        match covered || self.any_column(key, new, is_free) {
-            true => Weight::Nothing,
-            false => Weight::Harm,
-        }
+        if covered || self.any_column(key, new, is_free) { Weight::Nothing } else { Weight::Harm }
     }
 
     /// Whether another key from before the file has columns that are `as_needed` those of this one.
@@ -248,10 +286,7 @@ impl Compared<'_> {
                 let column = self.before.get(&key.sibling("column", name));
                 column.is_some_and(|column| get(column, "not null") == "yes")
             });
-        match all_new || not_null {
-            true => Weight::Nothing,
-            false => Weight::Harm,
-        }
+        if all_new || not_null { Weight::Nothing } else { Weight::Harm }
     }
 
     /// The columns of a key, also those of an index with expressions.
@@ -300,15 +335,15 @@ impl Compared<'_> {
     }
 
     /// Whether `facts` have an equal index or constraint under another name on this table.
-    fn has_same(&self, key: &Key, properties: &Properties, facts: &Facts) -> bool {
+    fn has_same(key: &Key, properties: &Properties, facts: &Facts) -> bool {
         let (part, name) = key.part.as_ref().unwrap();
         let neutral = |name: &str, properties: &Properties| {
             let definition = get(properties, "definition");
-            definition.replacen(&format!("INDEX {name} ON"), "INDEX ON", 1).replacen(
-                &format!("INDEX \"{name}\" ON"),
-                "INDEX ON",
-                1,
-            )
+            let with_quotes = format!("\"{name}\"");
+            let written = [name, with_quotes.as_str()].into_iter();
+            let written =
+                written.flat_map(|name| ["INDEX ", "TRIGGER "].map(|kind| format!("{kind}{name} ")));
+            written.fold(definition.to_owned(), |text, named| text.replacen(&named, "", 1))
         };
         let own = neutral(name, properties);
         facts.iter().any(|(other, theirs)| {
@@ -345,15 +380,20 @@ impl Compared<'_> {
             ("column", "default") if from.is_empty() => Weight::Nothing,
             ("column", "default") if !to.is_empty() => Weight::Arguable,
             ("column", "sequence") => Weight::Arguable,
-            ("constraint", "definition") if kind == "check" => match is_wider_list(from, to) {
-                true => Weight::Nothing,
-                false => Weight::Harm,
-            },
+            ("constraint", "definition") if kind == "check" => {
+                if is_wider_list(from, to) {
+                    Weight::Nothing
+                } else {
+                    Weight::Harm
+                }
+            }
+            ("constraint", "definition") if to.strip_prefix(from) == Some(" DEFERRABLE") => Weight::Nothing,
             // The statements of the release before delete and update more rows than before, and none is refused.
             ("constraint", "definition") if kind == "foreign key" && !has_action(from) => {
-                match has_action(to) {
-                    true => Weight::Arguable,
-                    false => Weight::Harm,
+                if has_action(to) {
+                    Weight::Arguable
+                } else {
+                    Weight::Harm
                 }
             }
             ("", "labels") if is_kept(from, to) => Weight::Nothing,
@@ -405,7 +445,9 @@ fn widens(from: &str, to: &str) -> bool {
 
 /// Whether the second text differs only in having more string literals.
 fn is_wider_list(from: &str, to: &str) -> bool {
-    let literal = Regex::new(r"'(?:[^']|'')*'(?:::[a-z ]+)?(?:, )?").unwrap();
+    static LITERAL: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"'(?:[^']|'')*'(?:::[a-z ]+)?(?:, )?").unwrap());
+    let literal = &*LITERAL;
     let rest = |text: &str| literal.replace_all(text, "").into_owned();
     let literals = |text: &str| -> BTreeSet<String> {
         literal.find_iter(text).map(|found| found.as_str().trim_end_matches(", ").to_owned()).collect()
@@ -426,4 +468,109 @@ fn is_subset(from: &str, to: &str) -> bool {
     let (from, to) = (items(from), items(to));
     let revoked = |items: &BTreeSet<String>| items.iter().filter(|item| item.starts_with("revoked")).count();
     from.is_subset(&to) && revoked(&from) == revoked(&to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(lines: &[(&str, &str)]) -> Facts {
+        let key = |name: &str| {
+            let words: Vec<&str> = name.split(' ').collect();
+            Key {
+                schema: "public".to_owned(),
+                kind: words[0].to_owned(),
+                object: words[1].to_owned(),
+                part: words.get(2).map(|part| ((*part).to_owned(), words[3].to_owned())),
+            }
+        };
+        let properties = |text: &str| {
+            text.split(';')
+                .filter_map(|property| property.split_once('='))
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect()
+        };
+        lines.iter().map(|(name, text)| (key(name), properties(text))).collect()
+    }
+
+    /// The heaviest change.
+    fn weight(before: &[(&str, &str)], after: &[(&str, &str)]) -> Weight {
+        let found = changes(&facts(before), &facts(after));
+        found.values().map(|change| change.weight).max().unwrap_or(Weight::Nothing)
+    }
+
+    const T: (&str, &str) = ("table t", "");
+    const A: (&str, &str) = ("table t column a", "type=integer");
+
+    #[test]
+    fn what_is_lost_or_stricter_is_a_harm() {
+        let unique = (
+            "table t index u",
+            "definition=CREATE UNIQUE INDEX u ON public.t USING btree (a);unique=yes;columns=a",
+        );
+        let cascade = (
+            "table t constraint f",
+            "type=foreign key;columns=a;definition=FOREIGN KEY (a) REFERENCES p(id) ON DELETE CASCADE",
+        );
+        for (before, after) in [
+            (&[T, A][..], &[][..]),
+            (&[T, A], &[T]),
+            (&[T, A, unique], &[T, A]),
+            (&[T, A], &[T, A, unique]),
+            (&[T, A, cascade], &[T, A]),
+            (&[T, A], &[T, ("table t column a", "type=text")]),
+            (&[T, A], &[T, ("table t column a", "type=integer;not null=yes")]),
+            (&[T, ("table t column a", "type=integer;default=1")], &[T, A]),
+            (&[T, A], &[T, A, ("table t column b", "type=integer;not null=yes")]),
+            (&[T, A], &[T, A, ("table t constraint c", "type=check;columns=a;definition=CHECK ((a > 1))")]),
+            (&[T, A], &[T, A, ("table t trigger g", "definition=CREATE TRIGGER g BEFORE INSERT ON t")]),
+            (&[T, A, ("rows t", "of=1")], &[T, A, ("rows t", "of=2")]),
+            (&[("enum e", "labels=a\u{1e}b")], &[("enum e", "labels=a")]),
+            (&[T, ("rows t", "of=1")], &[("table u", ""), ("rows u", "of=1")]),
+        ] {
+            assert_eq!(weight(before, after), Weight::Harm, "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_new_or_the_same_takes_nothing() {
+        let index = ("table t index i", "definition=CREATE INDEX i ON public.t USING btree (a)");
+        let key = (
+            "table t constraint f",
+            "type=foreign key;columns=b;definition=FOREIGN KEY (b) REFERENCES p(id)",
+        );
+        let same = (
+            "table t constraint g",
+            "type=foreign key;columns=b;definition=FOREIGN KEY (b) REFERENCES p(id)",
+        );
+        let b = ("table t column b", "type=integer");
+        for (before, after) in [
+            (&[T, A, index][..], &[T, A][..]),
+            (&[T, A], &[T, A, b, key]),
+            (&[T, A, b, key], &[T, A, b]),
+            (&[T, A, b, key], &[T, A, b, key, same]),
+            (&[T, A], &[T, ("table t column a", "type=bigint")]),
+            (&[T, A], &[T, A, ("table t column b", "type=integer;not null=yes;default=1")]),
+            (
+                &[T, A],
+                &[
+                    T,
+                    A,
+                    b,
+                    (
+                        "table t index u",
+                        "definition=CREATE UNIQUE INDEX u ON public.t USING btree (b);unique=yes;columns=b",
+                    ),
+                ],
+            ),
+            (&[("enum e", "labels=a\u{1e}b")], &[("enum e", "labels=a\u{1e}c\u{1e}b")]),
+            (&[], &[T, A, key]),
+            (
+                &[T, ("table t trigger g", "definition=CREATE TRIGGER g BEFORE INSERT ON t")],
+                &[T, ("table t trigger h", "definition=CREATE TRIGGER h BEFORE INSERT ON t")],
+            ),
+        ] {
+            assert_eq!(weight(before, after), Weight::Nothing, "{before:?} {after:?}");
+        }
+    }
 }

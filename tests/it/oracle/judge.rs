@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::chain::{Chain, Denial, Statement};
+use super::chain::{Chain, Denial, File};
 use super::facts::{Key, Weight};
-use super::replay::{FileRun, Observed, replay};
+use super::replay::{FileRun, Observed};
 use crate::support::Database;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +76,7 @@ const NOT_ABOUT_A_LOSS: &[&str] = &[
     "revoke",
 ];
 
-pub fn judge(chain: &Chain, denials: &[Denial]) -> Judged {
-    let runs = replay(chain);
+pub fn judge(chain: &Chain, denials: &[Denial], runs: &[FileRun]) -> Judged {
     let mut judged = Judged {
         files: chain.files.len(),
         statements: chain.files.iter().map(|file| file.statements.len()).sum(),
@@ -86,21 +87,15 @@ pub fn judge(chain: &Chain, denials: &[Denial]) -> Judged {
         measured: measured(),
         chain: chain.name.clone(),
     };
-    for (file, run) in chain.files.iter().zip(&runs) {
+    for (file, run) in chain.files.iter().zip(runs) {
         let mut denied: BTreeSet<usize> = BTreeSet::new();
         for denial in denials.iter().filter(|denial| denial.path == file.path) {
             let at = file.statements.iter().position(|it| it.start <= denial.at && denial.at < it.end);
             let (truth, why, statement) = match at {
                 Some(at) => {
                     let statement = &file.statements[at];
-                    // A finding in the body of a routine is about the statements that use it.
-                    let user = |(_, later): &(usize, &Statement)| {
-                        routine(&statement.text)
-                            .is_some_and(|name| denial.at > statement.start && mentions(&later.text, &name))
-                    };
-                    let users = file.statements.iter().enumerate().skip(at + 1).filter(user);
-                    let at: Vec<usize> = std::iter::once(at).chain(users.map(|(index, _)| index)).collect();
-                    let (truth, why) = truth(denial, run, &at);
+                    let at = uses(file, at, denial);
+                    let (truth, why) = truth(denial, &statement.text, run, &at);
                     denied.extend(at);
                     (truth, why, statement.text.clone())
                 }
@@ -121,21 +116,40 @@ pub fn judge(chain: &Chain, denials: &[Denial]) -> Judged {
     judged
 }
 
-/// The name of the routine that a statement creates.
-fn routine(sql: &str) -> Option<String> {
-    let create = Regex::new(
-        r#"(?is)\A\s*create\s+(?:or\s+replace\s+)?(?:function|procedure)\s+(?:"?\w+"?\.)?"?(\w+)"#,
-    )
-    .unwrap();
-    create.captures(sql).map(|found| found[1].to_lowercase())
+/// The statement with a denial, and if it is in the body of a routine, the later statements that use the routine, also through
+/// others.
+fn uses(file: &File, at: usize, denial: &Denial) -> Vec<usize> {
+    let statement = &file.statements[at];
+    let mut names: Vec<String> =
+        routine(&statement.text).filter(|_| denial.at > statement.start).into_iter().collect();
+    let mut found = vec![at];
+    for (index, later) in file.statements.iter().enumerate().skip(at + 1) {
+        if names.iter().any(|name| mentions(&later.text, name)) {
+            found.push(index);
+            names.extend(routine(&later.text));
+        }
+    }
+    found
 }
 
+/// The name of the routine that a statement creates.
+fn routine(sql: &str) -> Option<String> {
+    static CREATE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"(?is)\A\s*create\s+(?:or\s+replace\s+)?(?:function|procedure)\s+(?:"?\w+"?\.)?"?(\w+)"#)
+            .unwrap()
+    });
+    CREATE.captures(sql).map(|found| found[1].to_lowercase())
+}
+
+/// Whether `name` is a word of the text.
 fn mentions(sql: &str, name: &str) -> bool {
-    Regex::new(&format!(r"\b{name}\b")).unwrap().is_match(&sql.to_lowercase())
+    let sql = sql.to_lowercase();
+    let mut words = sql.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    words.any(|word| word == name)
 }
 
 /// Whether a denial of statements that were observed is true.
-fn truth(denial: &Denial, run: &FileRun, at: &[usize]) -> (Truth, String) {
+fn truth(denial: &Denial, text: &str, run: &FileRun, at: &[usize]) -> (Truth, String) {
     let all = || at.iter().map(|index| &run.statements[*index]);
     if let Some(error) = all().find_map(|it| it.failed.as_ref()) {
         return (Truth::Unknown, error.clone());
@@ -144,7 +158,13 @@ fn truth(denial: &Denial, run: &FileRun, at: &[usize]) -> (Truth, String) {
         return (Truth::True, format!("refused by rows: {error}"));
     }
     let worst = all().filter_map(|observed| worst(run, observed, |key| may_concern(&denial.rule, key)));
-    match worst.max_by_key(|(weight, _)| *weight) {
+    // The statements that replace an enum by one with other values do not name it.
+    let about_types = ["change-column-type", "drop-type", "rename-object"].contains(&denial.rule.as_str());
+    let mut harms =
+        run.changes.iter().filter(|(key, change)| key.kind == "enum" && change.weight == Weight::Harm);
+    let replaced = harms.find(|(key, _)| about_types && text.contains(&key.object));
+    let replaced = replaced.map(|(key, change)| (Weight::Harm, format!("{key}: {}", change.what)));
+    match worst.chain(replaced).max_by_key(|(weight, _)| *weight) {
         Some((Weight::Harm, what)) => (Truth::True, what),
         Some((_, what)) => (Truth::Arguable, what),
         None if NOT_ABOUT_A_LOSS.contains(&denial.rule.as_str()) => {
@@ -157,7 +177,7 @@ fn truth(denial: &Denial, run: &FileRun, at: &[usize]) -> (Truth, String) {
 /// Whether a denial of this rule may be about a change of `key`.
 fn may_concern(rule: &str, key: &Key) -> bool {
     let part = key.part.as_ref().map_or("", |(part, _)| part.as_str());
-    if key.kind == "index name" {
+    if key.kind == "name" {
         return rule == "rename-object";
     }
     match rule {
@@ -197,7 +217,7 @@ fn misses(run: &FileRun, denied: &BTreeSet<usize>) -> Vec<(usize, String)> {
     let harms = run
         .changes
         .iter()
-        .filter(|(key, change)| change.weight == Weight::Harm && key.kind != "index name" && is_whole(key));
+        .filter(|(key, change)| change.weight == Weight::Harm && key.kind != "name" && is_whole(key));
     for (key, change) in harms {
         let touches = |key: &Key, index: usize| run.statements[index].touched.contains(key);
         let by: Vec<usize> = (0..run.statements.len()).filter(|index| touches(key, *index)).collect();
@@ -227,24 +247,25 @@ impl Judged {
     pub fn list(&self) -> String {
         let mut text = format!("{self}\n");
         for (file, why) in &self.refused {
-            text.push_str(&format!("REFUSED {file}: {why}\n"));
+            let _ = writeln!(text, "REFUSED {file}: {why}");
         }
         for (file, why) in &self.failed {
-            text.push_str(&format!("FAILED {file}: {why}\n"));
+            let _ = writeln!(text, "FAILED {file}: {why}");
         }
         for miss in &self.misses {
-            text.push_str(&format!("MISS {}: {}\n    {}\n", miss.file, miss.what, short(&miss.statement)));
+            let _ = writeln!(text, "MISS {}: {}\n    {}", miss.file, miss.what, short(&miss.statement));
         }
         for it in &self.denials {
             let place = format!("{}:{}", it.denial.path, it.denial.at.0);
-            text.push_str(&format!(
-                "{:?} {} {place}: {}\n    {}\n    {}\n",
+            let _ = writeln!(
+                text,
+                "{:?} {} {place}: {}\n    {}\n    {}",
                 it.truth,
                 it.denial.rule,
                 it.why,
                 it.denial.message,
                 short(&it.statement)
-            ));
+            );
         }
         text
     }

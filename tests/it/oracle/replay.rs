@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
 use super::chain::{Chain, File, Statement};
-use super::facts::{Change, Facts, Key, Properties, changes, touched};
+use super::facts::{Change, Facts, Key, Properties, changes, touched, with_old_names};
 use crate::support::{Database, within};
 
 const LINES: &str = include_str!("../../../src/postgres/catalog/lines.sql");
@@ -76,7 +76,7 @@ impl<'a> Server<'a> {
             statements.push(self.statement(&mut session, statement, &before).await);
         }
         session.close().await.unwrap();
-        FileRun { statements, changes: changes(&before, &self.facts) }
+        FileRun { statements, changes: changes(&before, &with_old_names(&self.facts, &before)) }
     }
 
     async fn statement(
@@ -109,7 +109,7 @@ impl<'a> Server<'a> {
             }
         }
         let now = facts(&mut self.observer).await;
-        observed.touched = touched(&self.facts, &now);
+        observed.touched = touched(&with_old_names(&self.facts, before), &with_old_names(&now, before));
         self.facts = now;
         observed
     }
@@ -210,6 +210,7 @@ const WATCH: &str = "DO $$ DECLARE t record; present text; BEGIN \
         WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped AND t.columns ? attname::text; \
       CONTINUE WHEN present IS NULL; \
       EXECUTE format('CREATE TRIGGER oracle_u BEFORE UPDATE OF %s ON %s FOR EACH STATEMENT EXECUTE FUNCTION oracle.note()', present, t.oid); \
+      CONTINUE WHEN (SELECT relispartition FROM pg_catalog.pg_class c WHERE c.oid = t.oid); \
       EXECUTE format('CREATE TRIGGER zz_oracle_r AFTER UPDATE OF %s ON %s FOR EACH ROW EXECUTE FUNCTION oracle.note_row(%L)', \
         present, t.oid, t.columns); \
     END LOOP; END $$";
@@ -289,8 +290,12 @@ async fn facts(observer: &mut PgConnection) -> Facts {
             WHERE relkind IN ('r', 'p') AND nspname = ANY (ARRAY({SCHEMAS})) \
          UNION ALL SELECT nspname, 'rows', relname, 'column', attname, concat('of=', attnum) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
             JOIN pg_attribute ON attrelid = c.oid WHERE relkind IN ('r', 'p') AND nspname = ANY (ARRAY({SCHEMAS})) AND attnum > 0 AND NOT attisdropped \
-         UNION ALL SELECT nspname, 'index name', relname, NULL, NULL, '' FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
-            JOIN pg_index ON indexrelid = c.oid WHERE indisunique AND nspname = ANY (ARRAY({SCHEMAS})); COMMIT"
+         UNION ALL SELECT nspname, 'rows', relname, 'constraint', conname, concat('of=', conkey) FROM pg_constraint \
+            JOIN pg_class c ON c.oid = conrelid JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = ANY (ARRAY({SCHEMAS})) \
+         UNION ALL SELECT nspname, 'name', relname, NULL, NULL, '' FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
+            JOIN pg_index ON indexrelid = c.oid WHERE indisunique AND nspname = ANY (ARRAY({SCHEMAS})) \
+         UNION ALL SELECT nspname, 'name', conname, NULL, NULL, '' FROM pg_constraint \
+            JOIN pg_namespace n ON n.oid = connamespace WHERE nspname = ANY (ARRAY({SCHEMAS})); COMMIT"
     );
     let mut facts = Facts::new();
     for row in run(observer, &sql).await.unwrap() {
