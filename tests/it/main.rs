@@ -31,6 +31,7 @@ mod escaping;
 mod extensions;
 mod failures;
 mod fleet;
+mod function_list;
 mod fuzz;
 mod hidden_effects;
 mod hooks;
