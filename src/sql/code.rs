@@ -11,7 +11,7 @@ use super::mentions::tokens;
 use super::plpgsql::{self, Parts};
 use super::script::{Script, Statement};
 use super::text_names::content;
-use super::{Lookup, normalized};
+use super::{Lookup, Node, normalized};
 use crate::error::Source;
 
 /// The code of a DO block or a routine.
@@ -38,6 +38,8 @@ pub enum Runs {
     IfMissing(Guard),
     /// If an object exists.
     IfPresent(Guard),
+    /// If both conditions hold: an IF in an IF.
+    Both(Box<Self>, Box<Self>),
     /// Perhaps.
     Perhaps,
 }
@@ -54,6 +56,9 @@ pub enum Guard {
 impl Code {
     /// The code in `statement`, a DO block or the definition of a routine in PL/pgSQL or SQL; `None` if it cannot be read.
     pub fn of(script: &Script, statement: &Statement) -> Option<Self> {
+        if let Some(body) = statement.node(script).first(SyntaxKind::ATOMIC_BODY) {
+            return Self::atomic(script, body);
+        }
         let is_block = statement.kind == SyntaxKind::DO;
         let (inner, offset, language) = body_of(script, statement)?;
         match language.as_deref() {
@@ -94,6 +99,20 @@ impl Code {
             strings: parts.strings,
             script: resolved_on_path(script),
         })
+    }
+
+    /// The statements of `BEGIN ATOMIC … END` (manual, CREATE FUNCTION, `sql_body`).
+    fn atomic(script: &Script, body: Node<'_>) -> Option<Self> {
+        let mut tokens = body.tokens().skip_while(|token| token.kind != SyntaxKind::ATOMIC_KW).skip(1);
+        let (first, last) = (tokens.next()?, tokens.filter(|token| token.kind == SyntaxKind::END_KW).last());
+        let end = last.map_or(first.range().start, |end| end.range().start);
+        let mut text = script.masked().as_bytes().get(first.range().start..end)?.to_vec();
+        // `RETURN expression` is the only statement of a body that is none elsewhere.
+        let starts = body.tokens().filter(|token| token.kind == SyntaxKind::RETURN_KW);
+        for at in starts.map(|token| token.range().start - first.range().start) {
+            text[at..at + "RETURN".len()].copy_from_slice(b"SELECT");
+        }
+        Self::sql(&script.source, std::str::from_utf8(&text).ok()?, first.range().start)
     }
 
     fn sql(source: &Arc<Source>, text: &str, offset: usize) -> Option<Self> {

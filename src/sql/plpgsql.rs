@@ -434,10 +434,14 @@ impl Splitter<'_> {
 
     fn conditional(&mut self, runs: &Runs) -> Read {
         let then = self.find_word("then")?;
-        let guard = self.guard(then).filter(|_| *runs == Runs::Always);
+        let inner = match (runs, self.guard(then)) {
+            (Runs::Perhaps, _) | (_, None) => Runs::Perhaps,
+            (Runs::Always, Some(guard)) => guard,
+            (outer, Some(guard)) => Runs::Both(Box::new(outer.clone()), Box::new(guard)),
+        };
         self.expression(then)?;
         self.at += 1;
-        self.statements(&guard.unwrap_or(Runs::Perhaps))?;
+        self.statements(&inner)?;
         self.branches(&["elsif", "elseif"])?;
         self.expect("if")
     }

@@ -113,7 +113,8 @@ impl<'a> RuleContext<'a> {
         self.statement.kind == SyntaxKind::ALTER_DOMAIN && self.file.iter().any(uses)
     }
 
-    fn is_absent(&self, name: &Name) -> bool {
+    /// Whether no object has the name before the statement.
+    pub(super) fn is_absent(&self, name: &Name) -> bool {
         let (schema, scope) = (self.schema, self.scope);
         match name.kind {
             SyntaxKind::TABLE_NAME_REF

@@ -135,3 +135,48 @@ ALTER TABLE orders ALTER number SET DEFAULT 1;
 ALTER TABLE customers ALTER phone SET DEFAULT 'please ask in the office';
 -- allow | values | default | a value that fits
 ALTER TABLE customers ALTER credit SET DEFAULT 5;
+
+-- allow | net effect | function | only the planner sees the new options
+DROP FUNCTION order_total(int); CREATE FUNCTION order_total(order_id int) RETURNS numeric STABLE PARALLEL SAFE COST 20 LANGUAGE sql AS $$ SELECT total FROM orders WHERE id = order_id $$; GRANT EXECUTE ON FUNCTION order_total(int) TO corpus_app;
+-- allow | net effect | type | the new type has all values
+CREATE TYPE order_status_new AS ENUM ('new', 'packed', 'paid', 'shipped'); DROP VIEW paid_orders; ALTER TABLE orders ALTER status DROP DEFAULT; ALTER TABLE orders ALTER status TYPE order_status_new USING (status::text::order_status_new); ALTER TYPE order_status RENAME TO order_status_old; ALTER TYPE order_status_new RENAME TO order_status; DROP TYPE order_status_old; ALTER TABLE orders ALTER status SET DEFAULT 'new'; CREATE VIEW paid_orders AS SELECT id, net FROM orders WHERE status = 'paid';
+-- reject | net effect | type | the old release still writes shipped
+CREATE TYPE order_status_new AS ENUM ('new', 'paid'); DROP VIEW paid_orders; ALTER TABLE orders ALTER status DROP DEFAULT; ALTER TABLE orders ALTER status TYPE order_status_new USING (status::text::order_status_new); ALTER TYPE order_status RENAME TO order_status_old; ALTER TYPE order_status_new RENAME TO order_status; DROP TYPE order_status_old; ALTER TABLE orders ALTER status SET DEFAULT 'new'; CREATE VIEW paid_orders AS SELECT id, net FROM orders WHERE status = 'paid';
+-- reject | net effect | type | its values compare in another order
+CREATE TYPE order_status_new AS ENUM ('shipped', 'paid', 'new'); DROP VIEW paid_orders; ALTER TABLE orders ALTER status DROP DEFAULT; ALTER TABLE orders ALTER status TYPE order_status_new USING (status::text::order_status_new); ALTER TYPE order_status RENAME TO order_status_old; ALTER TYPE order_status_new RENAME TO order_status; DROP TYPE order_status_old; ALTER TABLE orders ALTER status SET DEFAULT 'new'; CREATE VIEW paid_orders AS SELECT id, net FROM orders WHERE status = 'paid';
+-- allow | net effect | foreign key | the same under another name, and sessions may defer it
+ALTER TABLE orders DROP CONSTRAINT orders_customer_fk; ALTER TABLE orders ADD CONSTRAINT orders_customer FOREIGN KEY (customer_id) REFERENCES customers (id) ON DELETE CASCADE DEFERRABLE;
+-- reject | net effect | foreign key | orders of a deleted customer refuse the delete
+ALTER TABLE orders DROP CONSTRAINT orders_customer_fk, ADD CONSTRAINT orders_customer_fk FOREIGN KEY (customer_id) REFERENCES customers (id) DEFERRABLE;
+-- allow | constraint | new columns | both are NULL in old rows
+ALTER TABLE customers ADD COLUMN street text, ADD COLUMN city text, ADD CHECK ((street IS NULL) = (city IS NULL));
+-- reject | constraint | new columns | both are NULL in old rows
+ALTER TABLE customers ADD COLUMN street text, ADD COLUMN city text, ADD CHECK (street IS NOT NULL OR city IS NOT NULL);
+-- allow | constraint | new column | NULL has no length
+ALTER TABLE customers ADD COLUMN digest bytea CHECK (octet_length(digest) = 32), ADD COLUMN code text CHECK (code IS NULL OR code <> '');
+-- allow | constraint | new column | it references nothing yet
+ALTER TABLE customers ADD COLUMN last_order int, ADD CONSTRAINT last_order_fk FOREIGN KEY (last_order) REFERENCES orders (id), ADD UNIQUE (last_order, country);
+-- reject | constraint | new column | the default references no order
+ALTER TABLE customers ADD COLUMN last_order int, ADD CONSTRAINT last_order_fk FOREIGN KEY (last_order) REFERENCES orders (id) NOT VALID; ALTER TABLE customers ALTER last_order SET DEFAULT 0;
+-- reject | constraint | new column | old rows must have it
+ALTER TABLE invoices DROP CONSTRAINT invoices_pkey; ALTER TABLE invoices ADD COLUMN code int, ADD PRIMARY KEY (code);
+-- allow | absent | CASCADE | it was never there
+DROP VIEW IF EXISTS never_there CASCADE;
+-- allow | code | routine | it computes a new value for each row
+CREATE FUNCTION new_code(prefix text) RETURNS text LANGUAGE plpgsql AS $$ DECLARE result text; BEGIN SELECT prefix || md5(random()::text) INTO result; RETURN result; END $$; ALTER TABLE customers ADD COLUMN code text; UPDATE customers SET code = new_code('c');
+-- allow | code | functions of the server | ranges only compute
+INSERT INTO audit_log (what) SELECT range_merge(int4range(1, 3), int4range(2, 5))::text || lower_inf(int8multirange(int8range(1, 2)))::text;
+-- reject | rows | view | the upsert overwrites an old customer
+CREATE VIEW short AS SELECT id, email, name, level, nick, phone FROM customers; INSERT INTO short VALUES (1, 'a@b', 'a', 1, 'a', '1') ON CONFLICT (id) DO UPDATE SET email = excluded.email;
+-- reject | routine | BEGIN ATOMIC | the body deletes
+CREATE FUNCTION count_up() RETURNS int LANGUAGE sql BEGIN ATOMIC DELETE FROM orders; SELECT 1; END; CREATE TABLE fresh (a int DEFAULT count_up());
+-- allow | routine | BEGIN ATOMIC | the body computes
+CREATE FUNCTION count_up(a int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT a + 1; END; CREATE TABLE fresh (a int DEFAULT count_up(1)); INSERT INTO fresh SELECT count_up(2);
+-- allow | block | IF in IF | both look for what is missing
+DO $$ BEGIN IF EXISTS (SELECT FROM pg_class WHERE relname = 'customers') THEN IF NOT EXISTS (SELECT FROM information_schema.columns WHERE table_name = 'customers' AND column_name = 'fax') THEN ALTER TABLE customers ADD COLUMN fax text; END IF; END IF; UPDATE customers SET fax = phone; END $$;
+-- reject | block | IF in IF | it drops the column that is there
+DO $$ BEGIN IF EXISTS (SELECT FROM pg_class WHERE relname = 'customers') THEN IF EXISTS (SELECT FROM information_schema.columns WHERE table_name = 'customers' AND column_name = 'phone') THEN ALTER TABLE customers DROP COLUMN phone; END IF; END IF; END $$;
+-- allow | rights | row security | it was never on
+ALTER TABLE drafts DISABLE ROW LEVEL SECURITY;
+-- reject | rights | row security | it hides the rows of others
+ALTER TABLE notes DISABLE ROW LEVEL SECURITY;

@@ -348,6 +348,8 @@ fn document(cases: &[Case], said: &[Verdict], manuals: &BTreeMap<String, String>
     for kind in kinds {
         row(&mut text, kind, cases, said, |case| case.kind == kind);
     }
+    text.push('\n');
+    text.push_str(&crate::oracle::section());
     text
 }
 

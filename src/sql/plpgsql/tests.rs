@@ -9,6 +9,7 @@ fn statements(body: &str) -> Option<Vec<(String, &'static str)>> {
             Runs::Always => "always",
             Runs::IfMissing(_) => "if missing",
             Runs::IfPresent(_) => "if present",
+            Runs::Both(..) => "if both",
             Runs::Perhaps => "perhaps",
         };
         (body[range.clone()].to_owned(), runs)
@@ -24,6 +25,11 @@ fn static_statements_are_found_with_the_condition_under_which_they_run() {
         (
             "begin if not exists (select 1 from pg_type where typname = 'm') then create type m as enum ('a;b'); end if; end",
             vec![("create type m as enum ('a;b')", "if missing")],
+        ),
+        (
+            "BEGIN IF to_regclass('t') IS NOT NULL THEN IF to_regclass('u') IS NULL THEN CREATE TABLE u (a int); END IF; \
+             IF b THEN DROP TABLE t; END IF; END IF; END",
+            vec![("CREATE TABLE u (a int)", "if both"), ("DROP TABLE t", "perhaps")],
         ),
         (
             "BEGIN ALTER TABLE t ADD c int; EXCEPTION WHEN duplicate_column OR duplicate_object THEN RAISE NOTICE 'x %', 1; END",

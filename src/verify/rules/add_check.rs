@@ -8,8 +8,9 @@ use crate::sql::Node;
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::constant::refutes;
-use crate::verify::rules::net_effect::is_enforced_before;
-use crate::verify::schema::{Column, OmittedValue, column_ref, default_value, mentioned, name_of, proven};
+use crate::verify::rules::net_effect::{is_enforced_before, is_new_and_omitted};
+use crate::verify::rules::null_logic::passes_for_null;
+use crate::verify::schema::{OmittedValue, column_ref, default_value, mentioned, name_of, proven};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
@@ -76,60 +77,19 @@ fn suits_old_writers(context: &RuleContext<'_>, constraint: Node<'_>) -> bool {
             && !itself
             && holds_for(&filled, condition);
     }
-    let of_table =
-        |name: &String| -> Option<&Column> { table?.column(name).present().filter(|column| column.new) };
     !columns.is_empty()
-        && columns
-            .iter()
-            .all(|name| of_table(name).is_some_and(|column| column.omitted_value == OmittedValue::Null))
-        && null_passes(condition)
+        && columns.iter().all(|name| is_new_and_omitted(context, name))
+        && passes_for_null(condition)
 }
 
 /// Whether the condition is true for an omitted value. The server checks all existing rows, so a constant satisfies the condition
 /// or the migration fails; only with an empty table it may be wrong.
 fn holds_for(filled: &OmittedValue, condition: Node<'_>) -> bool {
     match filled {
-        OmittedValue::Null => null_passes(condition),
+        OmittedValue::Null => passes_for_null(condition),
         OmittedValue::Default(text) => !text.contains('(') && !refutes(text, condition),
         OmittedValue::Generated => false,
     }
-}
-
-/// Whether the condition is unknown, not false, for NULL: it consists of comparisons only.
-fn null_passes(condition: Node<'_>) -> bool {
-    let strict = [
-        SyntaxKind::ARG,
-        SyntaxKind::ARG_LIST,
-        SyntaxKind::ARRAY_EXPR,
-        SyntaxKind::ARRAY_TYPE,
-        SyntaxKind::BETWEEN_EXPR,
-        SyntaxKind::BIN_EXPR,
-        SyntaxKind::CAST_EXPR,
-        SyntaxKind::COLON_COLON,
-        SyntaxKind::CUSTOM_OP,
-        SyntaxKind::LITERAL,
-        SyntaxKind::NAME_REF,
-        SyntaxKind::OP,
-        SyntaxKind::PAREN_EXPR,
-        SyntaxKind::PATH_REF,
-        SyntaxKind::PATH_SEGMENT_REF,
-        SyntaxKind::PATH_TYPE,
-        SyntaxKind::PREFIX_EXPR,
-        SyntaxKind::ROW,
-        SyntaxKind::TUPLE_EXPR,
-        SyntaxKind::VARCHAR_TYPE,
-    ];
-    let plain_call = |node: Node<'_>| {
-        let name = node.children().next().map(|callee| name_of(callee)).unwrap_or_default();
-        node.kind() == SyntaxKind::CALL_EXPR
-            && ["length", "char_length", "lower", "upper", "abs", "btrim", "trim", "any"]
-                .contains(&name.as_str())
-    };
-    let words = condition.text().to_lowercase();
-    let tests_null = words
-        .split(|letter: char| !letter.is_alphanumeric())
-        .any(|word| ["is", "isnull", "notnull", "null", "exists"].contains(&word));
-    !tests_null && condition.descendants().all(|node| strict.contains(&node.kind()) || plain_call(node))
 }
 
 /// Whether the condition consists of `c IS NOT NULL AND …` only.
@@ -152,6 +112,10 @@ mod tests {
             "c int CHECK (c BETWEEN 1 AND 5)",
             "c text CHECK (length(c) < 10 OR c = 'x')",
             "c text CHECK (c ~ '^a')",
+            "c bytea CHECK (octet_length(c) = 32)",
+            "c text NULL CHECK (c IS NULL OR c <> '')",
+            "c text, ADD COLUMN d text, ADD CHECK ((c IS NULL) = (d IS NULL))",
+            "c text, ADD COLUMN d text, ADD CHECK (c IS NULL OR length(d) < 9)",
         ] {
             assert_eq!(denied(&format!("ALTER TABLE t ADD COLUMN {column}")), [""; 0], "{column}");
         }
@@ -164,6 +128,9 @@ mod tests {
             "c int CHECK (CASE WHEN c > 0 THEN true ELSE false END)",
             "c int CHECK (ok(c))",
             "c int CHECK (false)",
+            "c text, ADD CHECK ((c IS NULL) = (b IS NULL))",
+            "c text, ADD COLUMN d text, ADD CHECK ((c IS NULL) <> (d IS NULL))",
+            "c text, ADD CHECK (NOT (c IS NULL))",
         ] {
             assert_eq!(denied(&format!("ALTER TABLE t ADD COLUMN {column}")), ["add-check"], "{column}");
         }

@@ -8,8 +8,8 @@ use crate::sql::Node;
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::add_column::has_generated_value;
-use crate::verify::rules::net_effect::is_enforced_before;
-use crate::verify::schema::{OmittedValue, names_of};
+use crate::verify::rules::net_effect::{is_enforced_before, is_new_and_omitted};
+use crate::verify::schema::names_of;
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
@@ -46,14 +46,5 @@ fn stays_null(context: &RuleContext<'_>, constraint: Node<'_>) -> bool {
     let list = constraint.child(SyntaxKind::FOREIGN_KEY_COLUMN_LIST);
     let columns = list.map(|list| names_of(list, SyntaxKind::COLUMN_NAME_REF)).unwrap_or_default();
     let full = constraint.contains(&[SyntaxKind::MATCH_FULL]);
-    let table = context.table().present();
-    !full
-        && table.is_some_and(|table| {
-            table.columns.iter().any(|column| {
-                columns.contains(&column.name)
-                    && column.new
-                    && column.omitted_value == OmittedValue::Null
-                    && !column.not_null
-            })
-        })
+    !full && columns.iter().any(|name| is_new_and_omitted(context, name))
 }

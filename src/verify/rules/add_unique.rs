@@ -7,10 +7,8 @@ use crate::sql::Node;
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::add_column::has_generated_value;
-use crate::verify::rules::net_effect::tables_before;
-use crate::verify::schema::{
-    Found, Index, OmittedValue, Relation, Table, is_serial, name_of, names_of, words,
-};
+use crate::verify::rules::net_effect::{is_new_and_omitted, tables_before};
+use crate::verify::schema::{Found, Index, Relation, Table, is_serial, name_of, names_of, words};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
@@ -41,10 +39,7 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
             SyntaxKind::ADD_COLUMN => {
                 let strict = node.contains(&[SyntaxKind::NULLS_NOT_DISTINCT]);
                 let exclude = node.kind() == SyntaxKind::EXCLUDE_CONSTRAINT;
-                let bound = !unique
-                    || strict
-                    || has_generated_value(parent)
-                    || parent.has_child(&[SyntaxKind::NOT_NULL_CONSTRAINT]);
+                let bound = !unique || strict || has_generated_value(parent);
                 bound && (exclude || !is_distinct_by_default(parent))
             }
             _ => false,
@@ -78,31 +73,14 @@ fn columns_of(constraint: Node<'_>) -> Vec<String> {
 
 /// Whether rows are already distinct in `columns`, or old writers leave them NULL.
 fn is_implied(context: &RuleContext<'_>, constraint: Node<'_>, columns: &[String]) -> bool {
-    tables_before(context).any(|table| is_implied_in(table, constraint, columns))
-}
-
-fn is_implied_in(table: &Table, constraint: Node<'_>, columns: &[String]) -> bool {
     let strict = constraint.contains(&[SyntaxKind::NULLS_NOT_DISTINCT]);
-    if strict || columns.is_empty() {
-        return false;
-    }
     let key = constraint.kind() == SyntaxKind::PRIMARY_KEY_CONSTRAINT;
-    if key && !columns.iter().all(|name| table.proves_not_null(name)) {
-        return false;
-    }
-    table.is_unique_over(columns, None) || (!key && stays_null(table, columns))
-}
-
-fn stays_null(table: &Table, columns: &[String]) -> bool {
-    let stays_null = |name: &String| {
-        table.columns.iter().any(|column| {
-            column.name == *name
-                && column.new
-                && column.omitted_value == OmittedValue::Null
-                && !column.not_null
-        })
+    let is_unique = |table: &Table| {
+        let is_key = || columns.iter().all(|name| table.proves_not_null(name));
+        table.is_unique_over(columns, None) && (!key || is_key())
     };
-    columns.iter().any(stays_null)
+    let stays_null = || !key && columns.iter().any(|name| is_new_and_omitted(context, name));
+    !strict && !columns.is_empty() && (tables_before(context).any(is_unique) || stays_null())
 }
 
 /// Whether a unique index restricts the writes of the running release.

@@ -110,7 +110,7 @@ fn column(expression: Node<'_>) -> Vec<String> {
 }
 
 /// The operands and the operator, in lower case.
-fn sides(expression: Node<'_>) -> Option<(Node<'_>, String, Node<'_>)> {
+pub(super) fn sides(expression: Node<'_>) -> Option<(Node<'_>, String, Node<'_>)> {
     if expression.kind() != SyntaxKind::BIN_EXPR {
         return None;
     }

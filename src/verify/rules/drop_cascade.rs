@@ -26,7 +26,10 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
         context.statement.kind,
         SyntaxKind::DROP_TABLE | SyntaxKind::DROP_VIEW | SyntaxKind::DROP_MATERIALIZED_VIEW
     );
-    if tables && context.only_new() {
+    let are_absent =
+        context.targets().next().is_some() && context.targets().all(|name| context.is_absent(name));
+    let only_if_exists = context.node.has_child(&[SyntaxKind::IF_EXISTS]);
+    if (tables && context.only_new()) || (only_if_exists && are_absent) {
         return Vec::new();
     }
     context

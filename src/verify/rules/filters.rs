@@ -8,7 +8,7 @@ use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::net_effect;
 use crate::verify::schema::{
     Constraint, ConstraintKind, Conversion, Found, OmittedValue, SqlType, TypeDef, column_ref, default_value,
-    name_of, names_of, words,
+    is_for_planner, name_of, names_of, words,
 };
 
 /// Some old values do not fit the new type, or have another meaning in it.
@@ -39,18 +39,44 @@ fn conversion(context: &RuleContext<'_>, span: &Span) -> Option<Conversion> {
         return Some(Conversion::Widens);
     }
     let plain = change.child(SyntaxKind::USING_EXPR).is_none_or(|using| only_casts(using, &name, &new));
+    let after = net_effect::column_after(context, &name).and_then(|after| after.of_type.as_ref());
+    let before = net_effect::column_before(context, &name).and_then(|before| before.of_type.as_ref());
+    if let (true, Some(before), Some(after)) = (plain, before, after)
+        && before.bare_name() == after.bare_name()
+        && net_effect::keeps_enum(context, before.bare_name())
+    {
+        return Some(Conversion::Rewrites);
+    }
     // Another collation changes the result of comparisons.
     (plain && !change.has_child(&[SyntaxKind::COLLATE])).then(|| old.conversion(&new))
 }
 
-/// Whether the expression is `USING c` or `USING c::t`, which the server does by default.
+/// Whether the expression is `USING c` or `USING c::t`, which the server does by default, or `USING c::text::t`.
 fn only_casts(using: Node<'_>, column: &str, of_type: &SqlType) -> bool {
-    let Some(expression) = using.children().next() else { return false };
+    let Some(expression) = using.children().next().map(without_parentheses) else { return false };
     let is_column = |node: Node<'_>| node.kind() == SyntaxKind::NAME_REF && name_of(node) == column;
+    let is_cast = |node: &Node<'_>| node.kind() == SyntaxKind::CAST_EXPR;
+    let casts_to = |node: Node<'_>, of_type: &str| SqlType::of(node).is_some_and(|cast| cast.name == of_type);
+    let casts_text = |node: Node<'_>| {
+        is_cast(&node)
+            && casts_to(node, "text")
+            && node.children().next().map(without_parentheses).is_some_and(is_column)
+    };
     is_column(expression)
-        || (expression.kind() == SyntaxKind::CAST_EXPR
-            && expression.children().next().is_some_and(is_column)
-            && SqlType::of(expression).as_ref() == Some(of_type))
+        || (is_cast(&expression)
+            && SqlType::of(expression).as_ref() == Some(of_type)
+            && expression
+                .children()
+                .next()
+                .map(without_parentheses)
+                .is_some_and(|inner| is_column(inner) || casts_text(inner)))
+}
+
+fn without_parentheses(node: Node<'_>) -> Node<'_> {
+    match node.children().next() {
+        Some(inner) if node.kind() == SyntaxKind::PAREN_EXPR => without_parentheses(inner),
+        _ => node,
+    }
 }
 
 /// No constraint proves that the column is never NULL.
@@ -131,8 +157,14 @@ pub(super) fn drops_action(context: &RuleContext<'_>, span: &Span) -> bool {
         .is_some_and(|found| found.kind == ConstraintKind::ForeignKey { has_action: true })
 }
 
-/// Queries use the name. Error handlers and ON CONFLICT use the name of a unique index, and nothing that of another one.
+/// Queries use the name. Error handlers and ON CONFLICT use the name of a unique index, and nothing that of another one. After the
+/// file another enum may have the name and all values.
 pub(super) fn changes_used_name(context: &RuleContext<'_>, _: &Span) -> bool {
+    if context.statement.kind == SyntaxKind::ALTER_TYPE
+        && context.node.has_child(&[SyntaxKind::TYPE_RENAME_TO])
+    {
+        return !context.targets().all(|name| net_effect::keeps_enum(context, &name.name));
+    }
     if context.statement.kind != SyntaxKind::ALTER_INDEX {
         return true;
     }
@@ -187,14 +219,8 @@ pub(super) fn extension_may_exist(context: &RuleContext<'_>, _: &Span) -> bool {
 
 /// The result of a call changes, not only its plan.
 pub(super) fn call_changes(context: &RuleContext<'_>, _: &Span) -> bool {
-    let planning = [
-        SyntaxKind::COST_FUNC_OPTION,
-        SyntaxKind::PARALLEL_FUNC_OPTION,
-        SyntaxKind::ROWS_FUNC_OPTION,
-        SyntaxKind::SUPPORT_FUNC_OPTION,
-    ];
     let options = context.node.child(SyntaxKind::FUNC_OPTION_LIST);
-    options.is_none_or(|list| list.children().any(|option| !planning.contains(&option.kind())))
+    options.is_none_or(|list| list.children().any(|option| !is_for_planner(option)))
 }
 
 /// No other rule covers the action (renames, moves and owners have their own), and the file did not create the object.
@@ -281,6 +307,21 @@ fn copies_parent(context: &RuleContext<'_>, insert: Node<'_>) -> bool {
 pub(super) fn is_restrictive(context: &RuleContext<'_>, _: &Span) -> bool {
     let kind = context.node.child(SyntaxKind::AS_POLICY_TYPE);
     kind.is_some_and(|kind| words(kind).last().is_some_and(|word| word == "restrictive"))
+}
+
+/// Row security is not yet as the action wants it.
+pub(super) fn changes_row_security(context: &RuleContext<'_>, span: &Span) -> bool {
+    let same = || {
+        let [enabled, forced] = context.table().present()?.row_security()?;
+        Some(match context.action_at(span)?.kind() {
+            SyntaxKind::ENABLE_RLS => enabled,
+            SyntaxKind::DISABLE_RLS => !enabled,
+            SyntaxKind::FORCE_RLS => forced,
+            SyntaxKind::NO_FORCE_RLS => !forced,
+            _ => false,
+        })
+    };
+    !same().unwrap_or(false)
 }
 
 /// The view's result may change. `security_barrier` changes at most the plan; without a check option more rows are accepted.

@@ -17,6 +17,7 @@ mod failing_expression;
 mod filters;
 pub(super) mod net_effect;
 pub(super) mod no_where;
+mod null_logic;
 pub(super) mod opaque_code;
 mod publish;
 pub(super) mod replace;

@@ -7,8 +7,8 @@ use crate::sql::{Name, NameRole, Node};
 use crate::verify::new_objects::is_drop;
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{
-    Column, Constraint, ConstraintKind, Found, Index, Relation, Routine, Schema, Table, constraint_text,
-    may_match, signature, words,
+    Column, Constraint, ConstraintKind, Found, Index, OmittedValue, Relation, Routine, Schema, Table,
+    TypeDef, constraint_text, may_match, signature, words,
 };
 
 /// The schema before the file, if the file is one transaction.
@@ -37,14 +37,40 @@ pub(super) fn column_before<'a>(context: &RuleContext<'a>, name: &str) -> Option
     table_in(before_file(context), context)?.column(name).present()
 }
 
+/// Whether the file added the column `name` or gave it this name, and the running release leaves it NULL; if it must not be NULL,
+/// the server refuses the rows of the running release anyway.
+pub(super) fn is_new_and_omitted(context: &RuleContext<'_>, name: &str) -> bool {
+    let end = context.statement.range.end;
+    let next = context.file.iter().find(|other| other.statement.range.start >= end);
+    let after_statement = next.map_or(context.after, |next| &next.schema);
+    let before = table_in(before_file(context), context);
+    let is_new = |column: &Column| column.new || before.is_some_and(|table| table.column(name).is_absent());
+    let is_omitted = |column: &Column| is_new(column) && column.omitted_value == OmittedValue::Null;
+    let in_body = !std::ptr::eq(context.script, context.file_script);
+    let table = if in_body { context.table().present() } else { table_in(Some(after_statement), context) };
+    column_before(context, name).is_none()
+        && table.and_then(|table| table.column(name).present()).is_some_and(is_omitted)
+        && column_after(context, name).is_none_or(is_omitted)
+}
+
 /// The column after the file.
 pub(super) fn column_after<'a>(context: &RuleContext<'a>, name: &str) -> Option<&'a Column> {
     table_in(after_file(context), context)?.column(name).present()
 }
 
-/// Whether the file creates the constraint again as it was.
+/// Whether the file creates the constraint again as it was. ON CONFLICT does not name a foreign key, and a session must ask for its
+/// deferral.
 pub(super) fn has_constraint_again(context: &RuleContext<'_>, old: &Constraint) -> bool {
-    let again = |new: &Constraint| new.name == old.name && new.text == old.text && new.columns == old.columns;
+    let is_foreign_key = matches!(old.kind, ConstraintKind::ForeignKey { .. });
+    let is_deferrable = |new: &Constraint| {
+        let rest = new.text.strip_prefix(&old.text).map(str::trim);
+        matches!(rest, Some("deferrable" | "deferrable initially immediate"))
+    };
+    let again = |new: &Constraint| {
+        (new.name == old.name || is_foreign_key)
+            && (new.text == old.text || (is_foreign_key && is_deferrable(new)))
+            && new.columns == old.columns
+    };
     table_in(after_file(context), context).is_some_and(|table| table.constraints.iter().any(again))
 }
 
@@ -92,6 +118,20 @@ pub(in crate::verify) fn attached_changes(context: &RuleContext<'_>, _: &Span) -
     !same().unwrap_or(false)
 }
 
+/// Whether the values of the enum type `name` are also values of the type of that name after the file, in their order. Types are
+/// compared by name and values, not by OID.
+pub(super) fn keeps_enum(context: &RuleContext<'_>, name: &str) -> bool {
+    let found = |schema: Option<&'_ Schema>| match schema.and_then(|schema| schema.type_named(name)) {
+        Some(TypeDef::Enum(values)) => Some(values.clone()),
+        _ => None,
+    };
+    let (Some(old), Some(new)) = (found(before_file(context)), found(after_file(context))) else {
+        return false;
+    };
+    let mut rest = new.iter();
+    old.iter().all(|value| rest.any(|other| other == value))
+}
+
 /// Whether the file creates the view or routine that the statement drops again: a view with all its columns, a routine with the
 /// same header.
 pub(in crate::verify) fn is_created_again(context: &RuleContext<'_>, name: &Name) -> bool {
@@ -105,6 +145,8 @@ pub(in crate::verify) fn is_created_again(context: &RuleContext<'_>, name: &Name
     }
     let scope = context.scope;
     match kind {
+        // Nothing that the running release uses has this name: the file renamed the type.
+        SyntaxKind::DROP_TYPE => before.type_def(name, scope).is_absent(),
         SyntaxKind::DROP_VIEW => {
             let found = (before.relation(name, scope), after.relation(name, scope));
             let (Found::Present(Relation::View(old)), Found::Present(Relation::View(new))) = found else {
@@ -199,7 +241,8 @@ mod tests {
     use crate::verify::tests::{denied_on, ids_on};
 
     const BASE: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL, b text DEFAULT 'x', c text DEFAULT 'x', \
-        k int, r text, CONSTRAINT t_k_fkey FOREIGN KEY (k) REFERENCES p (id), CONSTRAINT t_r_check CHECK (r IN ('a', 'b')), \
+        k int, r text, d int, CONSTRAINT t_k_fkey FOREIGN KEY (k) REFERENCES p (id), \
+        CONSTRAINT t_d_fkey FOREIGN KEY (d) REFERENCES p (id) ON DELETE CASCADE, CONSTRAINT t_r_check CHECK (r IN ('a', 'b')), \
         CONSTRAINT t_a_key UNIQUE (a)); CREATE UNIQUE INDEX u ON t (b); CREATE INDEX i ON t (k); \
         CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1; \
         CREATE FUNCTION f(x int) RETURNS int LANGUAGE sql AS 'SELECT x'; \
@@ -211,16 +254,22 @@ mod tests {
         for sql in [
             "ALTER TABLE t DROP CONSTRAINT t_k_fkey; ALTER TABLE t ADD CONSTRAINT t_k_fkey FOREIGN KEY (k) REFERENCES p (id) ON DELETE CASCADE",
             "ALTER TABLE t DROP CONSTRAINT t_k_fkey, ADD CONSTRAINT other FOREIGN KEY (k) REFERENCES p (id) NOT VALID",
+            "ALTER TABLE t DROP CONSTRAINT t_d_fkey; ALTER TABLE t ADD CONSTRAINT o FOREIGN KEY (d) REFERENCES p (id) ON DELETE CASCADE DEFERRABLE",
             "ALTER TABLE t DROP CONSTRAINT t_a_key; ALTER TABLE t ADD CONSTRAINT t_a_key UNIQUE (a)",
             "DROP INDEX u; CREATE UNIQUE INDEX u ON t (b)",
             "CREATE UNIQUE INDEX w ON t (b, k)",
             "ALTER TABLE t ALTER c DROP DEFAULT; ALTER TABLE t ALTER c SET DEFAULT 'y'",
             "ALTER TABLE t ALTER b DROP DEFAULT, ALTER b SET DEFAULT 'x'",
+            "ALTER TABLE t DISABLE ROW LEVEL SECURITY",
+            "ALTER TABLE t NO FORCE ROW LEVEL SECURITY",
             "ALTER TABLE t DISABLE TRIGGER g; ALTER TABLE t ENABLE TRIGGER g",
             "ALTER TABLE t DISABLE TRIGGER ALL; ALTER TABLE t ENABLE TRIGGER ALL",
             "DROP VIEW v; CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1",
             "DROP VIEW IF EXISTS v; CREATE VIEW v AS SELECT id, b, a FROM t WHERE a > 1",
             "DROP FUNCTION f(int); CREATE FUNCTION f(x int) RETURNS int LANGUAGE sql AS 'SELECT x'",
+            "DROP FUNCTION f(int); CREATE FUNCTION f(x int) RETURNS int AS 'SELECT x' PARALLEL SAFE COST 5 LANGUAGE sql",
+            "ALTER TABLE t ADD n int, ADD CONSTRAINT n_fkey FOREIGN KEY (n) REFERENCES p (id)",
+            "ALTER TABLE t ADD n int, ADD o int, ADD CHECK ((n IS NULL) = (o IS NULL)), ADD UNIQUE (n, o)",
             "DROP TRIGGER g ON t; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()",
             "CREATE OR REPLACE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()",
             "ALTER TABLE t DROP CONSTRAINT t_r_check; ALTER TABLE t ADD CONSTRAINT t_r_check CHECK (r IN ('a', 'b', 'c'))",
@@ -230,6 +279,22 @@ mod tests {
         ] {
             assert_eq!(denied_on(BASE, sql), [""; 0], "{sql}");
         }
+        let kind = "CREATE TYPE kind AS ENUM ('a', 'b'); CREATE TABLE k (kind kind DEFAULT 'a')";
+        let swap = |values: &str| {
+            format!(
+                "CREATE TYPE kind_new AS ENUM ({values}); ALTER TABLE k ALTER kind DROP DEFAULT; \
+                 ALTER TABLE k ALTER kind TYPE kind_new USING (kind::text::kind_new); ALTER TYPE kind RENAME TO kind_old; \
+                 ALTER TYPE kind_new RENAME TO kind; DROP TYPE kind_old; ALTER TABLE k ALTER kind SET DEFAULT 'a'"
+            )
+        };
+        assert_eq!(denied_on(kind, &swap("'a', 'c', 'b'")), [""; 0]);
+        assert_eq!(denied_on(kind, &swap("'b', 'a'")), ["change-column-type", "rename-object"]);
+        let first = "ALTER TYPE kind RENAME TO kind_old; CREATE TYPE kind AS ENUM ('a', 'b', 'c'); \
+            ALTER TABLE k ALTER kind DROP DEFAULT, ALTER kind TYPE kind USING kind::text::kind, ALTER kind SET DEFAULT 'a'; DROP TYPE kind_old";
+        assert_eq!(denied_on(kind, first), [""; 0]);
+        let added = format!("{kind}; ALTER TYPE kind ADD VALUE 'c' BEFORE 'b'");
+        assert_eq!(denied_on(&added, &swap("'a', 'b'")), ["change-column-type", "rename-object"]);
+        assert_eq!(denied_on(&added, &swap("'a', 'c', 'b'")), [""; 0]);
         let same = "ALTER TABLE t ALTER b DROP DEFAULT, ALTER b SET DEFAULT 'x'";
         assert_eq!(ids_on(BASE, same), [""; 0]);
     }
@@ -243,6 +308,20 @@ mod tests {
             ),
             ("ALTER TABLE t ADD CONSTRAINT o FOREIGN KEY (k) REFERENCES t (id)", "add-foreign-key"),
             (
+                "ALTER TABLE t DROP CONSTRAINT t_d_fkey, ADD FOREIGN KEY (d) REFERENCES p (id) DEFERRABLE",
+                "drop-action",
+            ),
+            (
+                "ALTER TABLE t DROP CONSTRAINT t_d_fkey, ADD FOREIGN KEY (d) REFERENCES p (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED",
+                "drop-action",
+            ),
+            ("ALTER TABLE t ADD n int, ADD CONSTRAINT n_key PRIMARY KEY (n)", "add-unique"),
+            (
+                "ALTER TABLE t ADD n int DEFAULT 1, ADD CONSTRAINT n_fkey FOREIGN KEY (n) REFERENCES p (id)",
+                "add-foreign-key",
+            ),
+            ("ALTER TABLE t ADD n int, ADD UNIQUE (n); ALTER TABLE t ALTER n SET DEFAULT 1", "add-unique"),
+            (
                 "ALTER TABLE t DROP CONSTRAINT t_a_key; ALTER TABLE t ADD CONSTRAINT t_a_key UNIQUE (k)",
                 "add-unique",
             ),
@@ -253,6 +332,11 @@ mod tests {
             ("DROP INDEX u; CREATE UNIQUE INDEX u ON t (b, k)", "drop-unique"),
             ("DROP INDEX u; CREATE UNIQUE INDEX u ON t (b) WHERE a > 1", "drop-unique"),
             ("ALTER TABLE t ALTER b DROP DEFAULT", "drop-default"),
+            ("ALTER TABLE t ENABLE ROW LEVEL SECURITY", "row-security"),
+            (
+                "ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE t DISABLE ROW LEVEL SECURITY",
+                "row-security",
+            ),
             ("ALTER TABLE t DISABLE TRIGGER ALL; ALTER TABLE t ENABLE TRIGGER g", "disable-trigger"),
             ("DROP VIEW v; CREATE VIEW v AS SELECT id, a FROM t WHERE a > 2", "drop-view"),
             ("DROP VIEW v; CREATE VIEW v AS SELECT a FROM t WHERE a > 1", "drop-view"),

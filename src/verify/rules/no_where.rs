@@ -4,7 +4,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::Node;
+use crate::sql::{Name, NameRole, Node, RELATIONS};
 
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
@@ -131,7 +131,9 @@ fn row_write(context: &RuleContext<'_>, node: Node<'_>) -> Option<(RowWrite, Rea
             let insert = above(SyntaxKind::INSERT)?;
             let new = context.relation_of(insert).is_some_and(|name| context.is_new_table(name));
             let given = insert.has_child(&[SyntaxKind::VALUES]);
-            (!new).then_some((if given { RowWrite::Upsert } else { RowWrite::Update }, Reach::Some))
+            let through_view = context.relation_of(insert).is_some_and(|name| shows_old_rows(context, name));
+            let act = if given && !through_view { RowWrite::Upsert } else { RowWrite::Update };
+            (!new).then_some((act, Reach::Some))
         }
         SyntaxKind::MERGE_DELETE | SyntaxKind::MERGE_UPDATE => {
             let merge = above(SyntaxKind::MERGE)?;
@@ -150,6 +152,19 @@ fn row_write(context: &RuleContext<'_>, node: Node<'_>) -> Option<(RowWrite, Rea
         }
         _ => None,
     }
+}
+
+/// Whether `name` is a view of the file on a table that it did not create.
+fn shows_old_rows(context: &RuleContext<'_>, name: &Name) -> bool {
+    let is_it = |own: &Name| own.role == NameRole::Created && own.name == name.name;
+    let reads_old = |own: &Name| {
+        own.role == NameRole::Referenced && RELATIONS.contains(&own.kind) && !context.is_new_table(own)
+    };
+    context.file.iter().map(|other| other.statement).any(|other| {
+        other.kind == SyntaxKind::CREATE_VIEW
+            && other.names.iter().any(is_it)
+            && other.names.iter().any(reads_old)
+    })
 }
 
 /// Whether a WHERE of the statement itself restricts the rows.
@@ -243,6 +258,19 @@ mod tests {
         ] {
             assert_eq!(ids_on(base, sql), expected, "{sql}");
         }
+    }
+
+    #[test]
+    fn an_upsert_through_a_view_of_the_file_overwrites_rows() {
+        let base = "CREATE TABLE t (id int PRIMARY KEY, a int)";
+        let upsert = |of: &str| {
+            format!(
+                "CREATE VIEW v AS SELECT id, a FROM {of}; INSERT INTO v VALUES (1, 2) ON CONFLICT (id) DO UPDATE SET a = 1"
+            )
+        };
+        assert_eq!(ids_on(base, &upsert("t")), ["overwrite-rows"]);
+        let new = format!("CREATE TABLE n (id int PRIMARY KEY, a int); {}", upsert("n"));
+        assert!(!ids_on(base, &new).contains(&"overwrite-rows"));
     }
 
     #[test]

@@ -132,4 +132,34 @@ mod tests {
         }
         assert_eq!(denied("SELECT never_heard_of()"), ["opaque-code"]);
     }
+
+    #[test]
+    fn a_routine_whose_body_only_computes_passes() {
+        let body = |body: &str| {
+            format!(
+                "CREATE TABLE t (a int, b text); CREATE SEQUENCE s; CREATE FUNCTION wipe() RETURNS int LANGUAGE sql AS 'DELETE FROM t; SELECT 1'; \
+                 CREATE FUNCTION f() RETURNS text LANGUAGE plpgsql AS $$ DECLARE n int; BEGIN {body} RETURN n; END $$"
+            )
+        };
+        for computes in [
+            "n := random() * 10;",
+            "SELECT count(*) INTO n FROM t WHERE b LIKE 'a%';",
+            "IF n > 1 THEN n := 2; END IF;",
+        ] {
+            assert_eq!(denied_on(&body(computes), "SELECT f()"), [""; 0], "{computes}");
+        }
+        for acts in [
+            "DELETE FROM t;",
+            "WITH d AS (DELETE FROM t RETURNING a) SELECT count(*) INTO n FROM d;",
+            "PERFORM setval('s', 1);",
+            "n := wipe();",
+            "EXECUTE 'SELECT 1';",
+            "PERFORM set_config('search_path', 'x', false);",
+            "DROP TABLE t;",
+        ] {
+            assert_eq!(denied_on(&body(acts), "SELECT f()"), ["opaque-code"], "{acts}");
+        }
+        let stable = "CREATE SEQUENCE s; CREATE FUNCTION f() RETURNS bigint STABLE LANGUAGE sql AS $$ SELECT setval('s', 1) $$";
+        assert_eq!(denied_on(stable, "SELECT f()"), ["opaque-code"]);
+    }
 }

@@ -86,6 +86,10 @@ pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
                 table.disabled.push(what);
             }
         }
+        SyntaxKind::ENABLE_RLS => table.row_security[0] = true,
+        SyntaxKind::DISABLE_RLS => table.row_security[0] = false,
+        SyntaxKind::FORCE_RLS => table.row_security[1] = true,
+        SyntaxKind::NO_FORCE_RLS => table.row_security[1] = false,
         SyntaxKind::ALTER_COLUMN => alter_column(table, of, action),
         SyntaxKind::INHERIT_TABLE | SyntaxKind::OF_TYPE | SyntaxKind::ATTACH_PARTITION => {
             table.is_complete = false;
@@ -134,5 +138,27 @@ fn alter_one(column: &mut Column, part: Node<'_>) {
         }
         SyntaxKind::ADD_GENERATED => column.omitted_value = OmittedValue::Generated,
         _ => {}
+    }
+}
+
+/// Applies `ADD VALUE` and `RENAME VALUE` to the values of an enum type.
+pub(super) fn alter_values(values: &mut Vec<String>, node: Node<'_>) {
+    let tokens: Vec<String> = node
+        .children()
+        .filter(|part| part.kind() != SyntaxKind::IF_NOT_EXISTS)
+        .flat_map(|part| words(part))
+        .collect();
+    let literal = |nth: usize| tokens.iter().filter(|word| word.starts_with('\'')).nth(nth).cloned();
+    let (Some(first), second) = (literal(0), literal(1)) else { return };
+    let at = |values: &[String], value: &str| values.iter().position(|own| own == value);
+    let says = |word: &str| tokens.iter().any(|token| token == word);
+    if says("rename") {
+        if let (Some(at), Some(second)) = (at(values, &first), second) {
+            values[at] = second;
+        }
+    } else if at(values, &first).is_none() {
+        let neighbour = second.and_then(|value| at(values, &value));
+        let index = neighbour.map_or(values.len(), |at| at + usize::from(says("after")));
+        values.insert(index, first);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use squawk_syntax::SyntaxKind;
 
-use super::alter::{alter, define_column};
+use super::alter::{alter, alter_values, define_column};
 use super::like::copy_like;
 use super::name_map::NameMap;
 use super::parts::{add_constraint, constraint_text, index, name_of, words};
@@ -463,6 +463,7 @@ impl Schema {
         };
         if let Some(new) = self.moved(step, &key) {
             if let Some(def) = self.types.remove(&key) {
+                self.rename_type_of_columns(&key.1, &new.1);
                 self.types.insert(new, def);
             }
         } else if let Some(def) = self.types.get_mut(&key) {
@@ -473,8 +474,18 @@ impl Schema {
                         step.node.contains(&[SyntaxKind::SET_NOT_NULL, SyntaxKind::ADD_CONSTRAINT]);
                     *refuses_null &= !step.node.contains(&[SyntaxKind::DROP_NOT_NULL]);
                 }
-                TypeDef::Enum(_) | TypeDef::Other => {}
+                TypeDef::Enum(values) => alter_values(values, step.node),
+                TypeDef::Other => {}
             }
+        }
+    }
+
+    fn rename_type_of_columns(&mut self, old: &str, new: &str) {
+        let has = |relation: &Relation| matches!(relation, Relation::Table(table) if table.uses_type(old));
+        let all = self.relations.all().iter();
+        let keys: Vec<Key> = all.filter(|(_, relation)| has(relation)).map(|(key, _)| key).collect();
+        for key in keys {
+            self.relations.change_table(&key, |table| table.rename_type(old, new));
         }
     }
 

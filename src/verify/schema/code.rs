@@ -1,6 +1,6 @@
 //! The code that a statement runs, and whether its effects are known.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use squawk_syntax::SyntaxKind;
@@ -9,11 +9,90 @@ use super::parts::words;
 use super::run::MAX_DEPTH;
 use super::table::Found;
 use super::{Routine, Schema};
-use crate::sql::{Name, Node, Scope, Statement};
+use crate::sql::{Name, Node, Scope, Script, Statement};
 
-/// Functions of the server and of its contrib extensions that change nothing: immutable and stable ones (`pg_proc.provolatile`,
-/// PostgreSQL 15), and volatile ones that only return a value, wait, or take a lock.
-const HARMLESS: &str = include_str!("harmless_functions.txt");
+/// The functions of the server and of its contrib extensions that may not change data: those that are immutable or stable in the
+/// catalogs of the supported versions. `*` marks those that return NULL if an argument is NULL.
+/// `tests/it/function_list.rs` generates the list.
+const STABLE: &str = include_str!("harmless_functions.txt");
+
+/// Volatile functions that only return a value, wait, notify or take a lock, and syntax that looks like a call.
+const VOLATILE: &[&str] = &[
+    "all",
+    "any",
+    "array_sample",
+    "array_shuffle",
+    "clock_timestamp",
+    "coalesce",
+    "collation",
+    "current_query",
+    "currval",
+    "exists",
+    "for",
+    "gen_random_bytes",
+    "gen_random_uuid",
+    "gen_salt",
+    "greatest",
+    "grouping",
+    "json_array",
+    "json_arrayagg",
+    "json_exists",
+    "json_objectagg",
+    "json_query",
+    "json_scalar",
+    "json_serialize",
+    "json_table",
+    "json_value",
+    "lastval",
+    "least",
+    "nextval",
+    "nullif",
+    "pg_advisory_lock",
+    "pg_advisory_lock_shared",
+    "pg_advisory_unlock",
+    "pg_advisory_unlock_all",
+    "pg_advisory_unlock_shared",
+    "pg_advisory_xact_lock",
+    "pg_advisory_xact_lock_shared",
+    "pg_blocking_pids",
+    "pg_current_wal_insert_lsn",
+    "pg_current_wal_lsn",
+    "pg_database_size",
+    "pg_indexes_size",
+    "pg_is_in_recovery",
+    "pg_notify",
+    "pg_partition_ancestors",
+    "pg_partition_tree",
+    "pg_relation_size",
+    "pg_sequence_last_value",
+    "pg_sleep",
+    "pg_sleep_for",
+    "pg_sleep_until",
+    "pg_stat_clear_snapshot",
+    "pg_table_size",
+    "pg_total_relation_size",
+    "pg_try_advisory_lock",
+    "pg_try_advisory_lock_shared",
+    "pg_try_advisory_xact_lock",
+    "pg_try_advisory_xact_lock_shared",
+    "pg_xact_status",
+    "pgp_pub_encrypt",
+    "pgp_sym_encrypt",
+    "random",
+    "random_normal",
+    "row",
+    "setseed",
+    "some",
+    "timeofday",
+    "trim",
+    "txid_status",
+    "uuid_generate_v1",
+    "uuid_generate_v1mc",
+    "uuid_generate_v4",
+    "uuidv4",
+    "uuidv7",
+    "xmlelement",
+];
 
 /// Functions that have a rule of their own.
 const COVERED_ELSEWHERE: &[&str] = &["set_config", "setval"];
@@ -108,7 +187,35 @@ impl Schema {
         let scripts = std::iter::once(&code.script).chain(&code.expressions);
         let mut names = scripts.flat_map(|script| &script.statements).flat_map(|statement| &statement.names);
         names.any(|name| {
-            name.kind == SyntaxKind::CALL_EXPR && self.call_at(name, scope, depth + 1) == Call::Opaque
+            name.kind == SyntaxKind::CALL_EXPR
+                && (is_covered_elsewhere(name) || self.call_at(name, scope, depth + 1) == Call::Opaque)
+        })
+    }
+
+    /// Whether the body of a routine only reads and computes.
+    fn only_computes(&self, routine: &Routine, scope: Option<Scope>, depth: usize) -> bool {
+        let Some(code) = routine.code().filter(|code| depth < MAX_DEPTH && !code.is_dynamic) else {
+            return false;
+        };
+        let reads = |script: &Script| {
+            let writes = [
+                SyntaxKind::DELETE,
+                SyntaxKind::INSERT,
+                SyntaxKind::INTO_CLAUSE,
+                SyntaxKind::MERGE,
+                SyntaxKind::UPDATE,
+            ];
+            let is_query = |statement: &Statement| statement.kind == SyntaxKind::SELECT;
+            !script.contains(&writes) && script.statements.iter().all(is_query)
+        };
+        let mut scripts = std::iter::once(&code.script).chain(&code.expressions);
+        scripts.all(|script| {
+            let names = || script.statements.iter().flat_map(|statement| &statement.names);
+            let mut calls = names().filter(|name| name.kind == SyntaxKind::CALL_EXPR);
+            reads(script)
+                && calls.all(|name| {
+                    !is_covered_elsewhere(name) && self.call_at(name, scope, depth + 1) == Call::Harmless
+                })
         })
     }
 
@@ -120,13 +227,19 @@ impl Schema {
             Some(_) => self.routines(name, scope),
         };
         if let Found::Present(routines) = own {
-            let pure =
-                routines.iter().all(|routine| routine.pure && !self.calls_writer(routine, scope, depth));
+            let home = self.creation_schema(name, scope);
+            let are_all = home.is_some_and(|home| self.knowledge.proves_absence(&home, &name.name));
+            let pure = routines.iter().all(|routine| {
+                if routine.pure {
+                    !self.calls_writer(routine, scope, depth)
+                } else {
+                    are_all && self.only_computes(routine, scope, depth)
+                }
+            });
             return if pure { Call::Harmless } else { Call::Opaque };
         }
         // Extensions may be in any schema.
-        let known =
-            harmless(&name.name) || (may_be_builtin && COVERED_ELSEWHERE.contains(&name.name.as_str()));
+        let known = harmless(&name.name) || (may_be_builtin && is_covered_elsewhere(name));
         match (known, may_be_builtin) {
             (true, true) => Call::Harmless,
             (true, false) if matches!(name.schema.as_deref(), Some("public" | "extensions")) => {
@@ -139,6 +252,11 @@ impl Schema {
     }
 }
 
+/// Whether a call in a statement of the file has a rule of its own. The rule does not see a call in the body of a routine.
+fn is_covered_elsewhere(name: &Name) -> bool {
+    COVERED_ELSEWHERE.contains(&name.name.as_str())
+}
+
 /// Whether the list contains a function of the server or of a contrib extension with that name.
 pub fn is_builtin_function(name: &str) -> bool {
     harmless(name)
@@ -148,11 +266,20 @@ pub fn is_builtin_function(name: &str) -> bool {
 pub fn is_plain_row_write(statement: &Statement) -> bool {
     let mut calls = statement.names.iter().filter(|name| name.kind == SyntaxKind::CALL_EXPR);
     matches!(statement.kind, SyntaxKind::DELETE | SyntaxKind::UPDATE)
-        && calls.all(|name| name.schema.is_none() && KNOWN.contains(name.name.as_str()))
+        && calls.all(|name| name.schema.is_none() && !name.name.starts_with("st_") && harmless(&name.name))
 }
-
-static KNOWN: LazyLock<HashSet<&str>> = LazyLock::new(|| HARMLESS.split_ascii_whitespace().collect());
 
 fn harmless(name: &str) -> bool {
-    KNOWN.contains(name) || name.starts_with("st_")
+    STABLE_NAMES.contains_key(name) || VOLATILE.contains(&name) || name.starts_with("st_")
 }
+
+/// Whether the function `name` of the server or of a contrib extension returns NULL if an argument is NULL.
+pub(in crate::verify) fn is_strict(name: &str) -> bool {
+    STABLE_NAMES.get(name).is_some_and(|is_strict| *is_strict)
+}
+
+/// Whether each of the functions in the generated list is strict.
+static STABLE_NAMES: LazyLock<HashMap<&str, bool>> = LazyLock::new(|| {
+    let names = STABLE.split_ascii_whitespace();
+    names.map(|name| name.strip_suffix('*').map_or((name, false), |name| (name, true))).collect()
+});

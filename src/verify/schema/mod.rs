@@ -26,12 +26,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 pub use catalog::{CatalogObject, CatalogSchema, CatalogTenant, DatabaseCatalog};
-pub(super) use code::{calls, executed};
+pub(super) use code::{calls, executed, is_strict};
 pub use code::{is_builtin_function, is_plain_row_write};
 use knowledge::Knowledge;
 use name_map::NameMap;
-pub(super) use objects::Change;
 pub use objects::appends_columns;
+pub(super) use objects::{Change, is_for_planner};
 pub(super) use parts::{
     column_ref, constraint_text, default_value, is_serial, last_word, mentioned, name_of, names_of, proven,
     words,
@@ -276,6 +276,12 @@ impl Schema {
     /// Whether a relation with this name is known, in any schema.
     pub(super) fn has_relation(&self, name: &str) -> bool {
         !self.relations.all().with_name(name).is_empty()
+    }
+
+    /// The only type with this unqualified name.
+    pub(super) fn type_named(&self, name: &str) -> Option<&TypeDef> {
+        let [(_, def)] = self.types.with_name(name) else { return None };
+        Some(def.as_ref())
     }
 
     /// The domain with this name, in any schema.

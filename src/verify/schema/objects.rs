@@ -70,6 +70,31 @@ impl View {
     }
 }
 
+/// The words of a routine's definition outside of `left_out`. The order of its options has no meaning, and those for the planner
+/// do not change the result of a call.
+fn definition_words(node: Node<'_>, left_out: &[Node<'_>]) -> Vec<String> {
+    let list = node.child(SyntaxKind::FUNC_OPTION_LIST);
+    let apart: Vec<Node<'_>> = list.into_iter().chain(left_out.iter().copied()).collect();
+    let is_left_out = |option: &Node<'_>| {
+        is_for_planner(*option) || left_out.iter().any(|part| option.range().contains(&part.range().start))
+    };
+    let options = list.into_iter().flat_map(Node::children).filter(|option| !is_left_out(option));
+    let mut options: Vec<Vec<String>> = options.map(|option| words(option)).collect();
+    options.sort();
+    std::iter::once(words_besides(node, &apart)).chain(options).flatten().collect()
+}
+
+/// Whether the option of a routine changes only the plans of queries that call it.
+pub(in crate::verify) fn is_for_planner(option: Node<'_>) -> bool {
+    let kinds = [
+        SyntaxKind::COST_FUNC_OPTION,
+        SyntaxKind::PARALLEL_FUNC_OPTION,
+        SyntaxKind::ROWS_FUNC_OPTION,
+        SyntaxKind::SUPPORT_FUNC_OPTION,
+    ];
+    kinds.contains(&option.kind())
+}
+
 /// Whether a view with the query `new` has all columns of one with the query `old`, and more after them.
 pub fn appends_columns(old: &str, new: &str) -> bool {
     let view = |query: &str| {
@@ -89,7 +114,7 @@ impl Routine {
             inputs: list.map(inputs).unwrap_or_default(),
             optional: parameters.filter(|part| part.child(SyntaxKind::PARAM_DEFAULT).is_some()).count(),
             pure: Self::is_pure(node),
-            text: words(node).join(BETWEEN_WORDS),
+            text: definition_words(node, &[]).join(BETWEEN_WORDS),
             altered: String::new(),
             definition: node.text().into(),
         }
@@ -111,7 +136,7 @@ impl Routine {
         let mut header = script.map_or_else(Vec::new, |script| {
             let node = script.statements.first().map(|statement| statement.node(&script));
             let body = node.and_then(|node| node.first(SyntaxKind::AS_DEFINITION));
-            node.map(|node| words_besides(node, body.as_slice())).unwrap_or_default()
+            node.map(|node| definition_words(node, body.as_slice())).unwrap_or_default()
         });
         header.push(self.altered.clone());
         header

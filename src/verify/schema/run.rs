@@ -149,6 +149,14 @@ impl Schema {
                 }
             }
             Runs::IfPresent(guard) if concerns(guard, &targets(statement, node)) => Effect::Certain,
+            Runs::Both(outer, inner) => {
+                match (self.effect(statement, node, scope, outer), self.effect(statement, node, scope, inner))
+                {
+                    (Effect::None, _) | (_, Effect::None) => Effect::None,
+                    (Effect::Certain, Effect::Certain) => Effect::Certain,
+                    _ => Effect::Uncertain,
+                }
+            }
             Runs::IfMissing(_) | Runs::IfPresent(_) | Runs::Perhaps => Effect::Uncertain,
         }
     }
@@ -218,7 +226,7 @@ impl Schema {
 
 /// Whether `runs` is the condition of a branch.
 fn is_branch(runs: &Runs) -> bool {
-    matches!(runs, Runs::IfMissing(Guard::Named(_)) | Runs::IfPresent(Guard::Named(_)))
+    matches!(runs, Runs::IfMissing(Guard::Named(_)) | Runs::IfPresent(Guard::Named(_)) | Runs::Both(..))
 }
 
 /// Whether the object that decides whether a statement runs is one of `names`.

@@ -49,6 +49,8 @@ pub(in crate::verify) struct Table {
     pub(in crate::verify) attached: Vec<Attached>,
     /// What DISABLE TRIGGER and DISABLE RULE turned off, or ENABLE ALWAYS and REPLICA changed.
     pub(in crate::verify) disabled: Vec<String>,
+    /// Whether row security is enabled, and forced.
+    pub(super) row_security: [bool; 2],
     /// The sequences of its serial and identity columns: the column, then the sequence.
     pub(super) sequences: Vec<(String, String)>,
     /// Whether all parts are known.
@@ -153,6 +155,11 @@ impl Table {
         self.found(self.attached.iter().find(|attached| attached.name == name))
     }
 
+    /// Whether row security is enabled, and whether it is forced, if known.
+    pub(in crate::verify) fn row_security(&self) -> Option<[bool; 2]> {
+        self.is_complete.then_some(self.row_security)
+    }
+
     /// Whether no row can have NULL in `column`.
     pub(in crate::verify) fn proves_not_null(&self, column: &str) -> bool {
         let proven = |constraint: &Constraint| {
@@ -189,6 +196,17 @@ impl Table {
         labels.map(|label| object_name(of, columns, &label)).find(|name| !taken(name))
     }
 
+    /// Whether a column has the type `name`.
+    pub(super) fn uses_type(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.of_type.as_ref().is_some_and(|own| own.bare_name() == name))
+    }
+
+    /// The type `old` is renamed.
+    pub(super) fn rename_type(&mut self, old: &str, new: &str) {
+        let types = self.columns.iter_mut().filter_map(|column| column.of_type.as_mut());
+        types.filter(|own| own.bare_name() == old).for_each(|own| new.clone_into(&mut own.name));
+    }
+
     /// Keeps what is true both of `self` and of `other`, the same table with or without the effect of a statement.
     pub(super) fn retain_common(&mut self, other: &Self) {
         let before = (self.columns.len(), self.constraints.len(), self.indexes.len(), self.attached.len());
@@ -199,7 +217,8 @@ impl Table {
         let after = (self.columns.len(), self.constraints.len(), self.indexes.len(), self.attached.len());
         let others =
             (other.columns.len(), other.constraints.len(), other.indexes.len(), other.attached.len());
-        self.is_complete &= other.is_complete && before == after && after == others;
+        let is_same = before == after && after == others && self.row_security == other.row_security;
+        self.is_complete &= other.is_complete && is_same;
     }
 
     /// Marks all parts as not new, for the next file.

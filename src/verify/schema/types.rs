@@ -51,6 +51,11 @@ impl SqlType {
         definition.children().find_map(|child| Self::read(child))
     }
 
+    /// The name without its schema.
+    pub(in crate::verify) fn bare_name(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or(&self.name)
+    }
+
     /// The type `node`.
     pub(super) fn read(node: Node<'_>) -> Option<Self> {
         let plain =

@@ -53,6 +53,8 @@ fn statements_in_a_block_have_the_findings_of_plain_ones() {
 fn a_guarded_definition_passes_as_the_plain_statement() {
     for sql in [
         "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_type WHERE typname = 'mood') THEN CREATE TYPE mood AS ENUM ('a'); END IF; END $$",
+        "DO $$ BEGIN IF EXISTS (SELECT FROM pg_class WHERE relname = 't') THEN IF NOT EXISTS (SELECT FROM information_schema.columns WHERE column_name = 'd') THEN ALTER TABLE t ADD COLUMN d int; END IF; END IF; UPDATE t SET d = 1 WHERE a > 1; END $$",
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_type WHERE typname = 'mood') THEN IF to_regclass('n') IS NULL THEN CREATE TYPE mood AS ENUM ('a'); CREATE TABLE n (m mood); END IF; END IF; END $$",
         "DO $$ BEGIN CREATE TYPE mood AS ENUM ('a'); EXCEPTION WHEN duplicate_object THEN NULL; END $$",
         "DO $$ BEGIN IF NOT EXISTS (SELECT FROM information_schema.columns WHERE table_name = 't' AND column_name = 'd') THEN ALTER TABLE t ADD COLUMN d int; END IF; END $$",
         "DO $$ BEGIN ALTER TABLE t ADD COLUMN d int; EXCEPTION WHEN duplicate_column THEN RAISE NOTICE 'there'; END $$",

@@ -89,7 +89,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         bad: "ALTER TABLE users ENABLE ROW LEVEL SECURITY;",
         good: "CREATE TABLE notes (id uuid, created_at timestamptz, updated_at timestamptz); ALTER TABLE notes ENABLE ROW LEVEL SECURITY;",
         ignores_new_objects: true,
-        judge: Judge::Known(
+        judge: Judge::Filtered(
             &[SquawkRule::BanAlterRowLevelSecurity],
             &[
                 SyntaxKind::ENABLE_RLS,
@@ -97,6 +97,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
                 SyntaxKind::FORCE_RLS,
                 SyntaxKind::NO_FORCE_RLS,
             ],
+            filters::changes_row_security,
         ),
     },
     Rule {

@@ -1,0 +1,576 @@
+//! Facts of the catalog, and which of their changes take something from a release that was written before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// An object, or a part of one (a column, an index, …).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    pub schema: String,
+    pub kind: String,
+    pub object: String,
+    /// The kind of the part and its name.
+    pub part: Option<(String, String)>,
+}
+
+/// The properties that differ from the default.
+pub type Properties = BTreeMap<String, String>;
+
+pub type Facts = BTreeMap<Key, Properties>;
+
+/// What a change takes from the release before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// Nothing: it adds, or only the planner and people see it.
+    Nothing,
+    /// It allows more, or people disagree and no tool denies it: more values, another default, another body of a routine.
+    Arguable,
+    /// Something is lost, reads differently, or is refused.
+    Harm,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub weight: Weight,
+    pub what: String,
+}
+
+impl Key {
+    pub fn is_part(&self, kind: &str) -> bool {
+        self.part.as_ref().is_some_and(|(part, _)| part == kind)
+    }
+
+    pub fn whole(&self) -> Self {
+        Self { part: None, ..self.clone() }
+    }
+
+    /// The part of the same object.
+    fn sibling(&self, kind: &str, name: &str) -> Self {
+        Self { part: Some((kind.to_owned(), name.to_owned())), ..self.clone() }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}.{}", self.kind, self.schema, self.object)?;
+        self.part.as_ref().map_or(Ok(()), |(kind, name)| write!(f, " {kind} {name}"))
+    }
+}
+
+/// `facts` with the names that tables had in `before`; a new name is a property.
+pub fn with_old_names(facts: &Facts, before: &Facts) -> Facts {
+    let is_table = |key: &&Key| key.kind == "rows" && key.part.is_none();
+    let ids = |facts: &Facts| -> BTreeMap<String, Key> {
+        let of = |key: &Key| (get(&facts[key], "of").to_owned(), key.clone());
+        facts.keys().filter(is_table).map(of).collect()
+    };
+    let old_names = ids(before);
+    let renamed: BTreeMap<(String, String), Key> = ids(facts)
+        .into_iter()
+        .filter_map(|(id, key)| Some(((key.schema.clone(), key.object.clone()), old_names.get(&id)?.clone())))
+        .filter(|((schema, object), old)| *schema != old.schema || *object != old.object)
+        .collect();
+    let mut named = Facts::new();
+    for (key, properties) in facts {
+        let old = renamed
+            .get(&(key.schema.clone(), key.object.clone()))
+            .filter(|_| ["table", "rows"].contains(&key.kind.as_str()));
+        let Some(old) = old else {
+            named.entry(key.clone()).or_insert_with(|| properties.clone());
+            continue;
+        };
+        let mut properties = properties.clone();
+        if key.kind == "table" && key.part.is_none() {
+            properties.insert("name".to_owned(), format!("{}.{}", key.schema, key.object));
+        }
+        named.insert(
+            Key { schema: old.schema.clone(), object: old.object.clone(), ..key.clone() },
+            properties,
+        );
+    }
+    named
+}
+
+/// The keys whose properties differ.
+pub fn touched(before: &Facts, after: &Facts) -> BTreeSet<Key> {
+    let keys = before.keys().chain(after.keys());
+    keys.filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
+}
+
+/// The changes of what was there before, except those that take nothing. A part of a lost object is not listed.
+pub fn changes(before: &Facts, after: &Facts) -> BTreeMap<Key, Change> {
+    let facts = Compared { before, after };
+    let mut found = BTreeMap::new();
+    for key in touched(before, after) {
+        let (weight, what) = facts.change(&key);
+        if weight > Weight::Nothing {
+            found.insert(key, Change { weight, what });
+        }
+    }
+    found
+}
+
+struct Compared<'a> {
+    before: &'a Facts,
+    after: &'a Facts,
+}
+
+/// The properties that only the planner and people see.
+const PLAIN: &[&str] = &[
+    "position",
+    "storage",
+    "compression",
+    "statistics target",
+    "options",
+    "comment",
+    "validated",
+    "valid",
+    "cost",
+    "rows",
+    "parallel",
+    "access method",
+    "version",
+    "owned by",
+    "cache",
+    "populated",
+    "start",
+    "columns",
+];
+
+impl Compared<'_> {
+    fn change(&self, key: &Key) -> (Weight, String) {
+        let whole_before = self.before.contains_key(&key.whole());
+        match (self.before.get(key), self.after.get(key)) {
+            (Some(old), None) => self.lost(key, old),
+            (None, Some(new)) if key.part.is_none() => self.added(key, new),
+            (None, Some(_)) if !whole_before => (Weight::Nothing, String::new()),
+            (None, Some(new)) => self.added_part(key, new),
+            (Some(old), Some(new)) => self.changed(key, old, new),
+            (None, None) => (Weight::Nothing, String::new()),
+        }
+    }
+
+    fn lost(&self, key: &Key, old: &Properties) -> (Weight, String) {
+        let part = key.part.as_ref().map(|(kind, _)| kind.as_str());
+        let kind = get(old, "type");
+        let weight = match part {
+            Some("index") if get(old, "unique").is_empty() => Weight::Nothing,
+            // The same under another name: nothing but the name is lost.
+            Some("index" | "constraint") if Self::has_same(key, old, self.after) => match kind {
+                "check" | "foreign key" => Weight::Nothing,
+                _ => Weight::Arguable,
+            },
+            Some("trigger") if Self::has_same(key, old, self.after) => Weight::Nothing,
+            // A second index guarantees the same.
+            Some("index") if self.is_covered(key, old, BTreeSet::eq) => Weight::Arguable,
+            Some("constraint") if kind == "check" => Weight::Nothing,
+            Some("constraint") if kind == "foreign key" => {
+                if has_action(get(old, "definition")) {
+                    Weight::Harm
+                } else {
+                    Weight::Nothing
+                }
+            }
+            None if key.kind == "statistics" => Weight::Nothing,
+            // The table or the column says it.
+            _ if key.kind == "rows" => Weight::Nothing,
+            _ => Weight::Harm,
+        };
+        (weight, "lost".to_owned())
+    }
+
+    fn added(&self, key: &Key, new: &Properties) -> (Weight, String) {
+        let name = |object: &str| object.split('(').next().unwrap_or_default().to_owned();
+        let overloads = matches!(key.kind.as_str(), "function" | "procedure")
+            && self.before.keys().any(|old| {
+                old.part.is_none()
+                    && old.schema == key.schema
+                    && old.kind == key.kind
+                    && name(&old.object) == name(&key.object)
+            });
+        let joins = !get(new, "inherits").is_empty() || !get(new, "partition of").is_empty();
+        if overloads || joins || key.kind == "operator" {
+            (Weight::Arguable, "added".to_owned())
+        } else {
+            (Weight::Nothing, String::new())
+        }
+    }
+
+    fn added_part(&self, key: &Key, new: &Properties) -> (Weight, String) {
+        let (part, _) = key.part.as_ref().unwrap();
+        let kind = get(new, "type");
+        let weight = match part.as_str() {
+            _ if key.kind == "rows" => Weight::Nothing,
+            "column" => self.added_column(key, new),
+            "index" if get(new, "unique").is_empty() => Weight::Nothing,
+            "index" | "constraint" | "trigger" if Self::has_same(key, new, self.before) => Weight::Nothing,
+            "index" => self.added_unique(key, new),
+            "constraint" => match kind {
+                "primary key" | "unique" | "exclusion" => self.added_unique(key, new),
+                "foreign key" if self.any_column(key, new, Self::is_new_and_empty) => Weight::Nothing,
+                "check" => self.added_check(key, new),
+                _ => Weight::Harm,
+            },
+            "policy" if get(new, "permissive").is_empty() => Weight::Arguable,
+            _ => Weight::Harm,
+        };
+        (weight, "added".to_owned())
+    }
+
+    fn added_column(&self, key: &Key, new: &Properties) -> Weight {
+        let filled = ["default", "generated", "identity"].iter().any(|name| !get(new, name).is_empty());
+        let domain = self.domain(get(new, "type"));
+        match (get(new, "not null") == "yes" || domain.is_some_and(|it| get(it, "not null") == "yes"))
+            && !filled
+        {
+            true if key.kind == "view" => Weight::Nothing,
+            true => Weight::Harm,
+            false => Weight::Nothing,
+        }
+    }
+
+    fn domain(&self, name: &str) -> Option<&Properties> {
+        let is = |key: &&Key| key.kind == "domain" && key.part.is_none();
+        let key = self
+            .after
+            .keys()
+            .filter(is)
+            .find(|key| name.split('.').next_back() == Some(key.object.as_str()))?;
+        self.after.get(key)
+    }
+
+    /// A unique index or constraint. It refuses nothing if rows of the release before have NULL or a generated value in one
+    /// of its columns, or if another key already covers its columns.
+    fn added_unique(&self, key: &Key, new: &Properties) -> Weight {
+        let covered = self.is_covered(key, new, BTreeSet::is_subset);
+        let distinct = !get(new, "definition").contains("NULLS NOT DISTINCT");
+        let distinct = distinct && get(new, "type") != "primary key";
+        let is_free = |compared: &Self, column: &Key| {
+            compared.is_new_and_empty(column) && distinct || compared.is_new_and_generated(column)
+        };
+        if covered || self.any_column(key, new, is_free) { Weight::Nothing } else { Weight::Harm }
+    }
+
+    /// Whether another key from before the file has columns that are `as_needed` those of this one.
+    fn is_covered(
+        &self,
+        key: &Key,
+        properties: &Properties,
+        as_needed: fn(&BTreeSet<String>, &BTreeSet<String>) -> bool,
+    ) -> bool {
+        let columns = self.columns(key, properties);
+        self.before.iter().any(|(old_key, old)| {
+            let is_key = old_key.is_part("constraint")
+                && matches!(get(old, "type"), "primary key" | "unique")
+                || old_key.is_part("index")
+                    && get(old, "unique") == "yes"
+                    && !get(old, "definition").contains(" WHERE ");
+            let theirs = || self.columns(old_key, old);
+            is_key
+                && old_key != key
+                && old_key.whole() == key.whole()
+                && !theirs().is_empty()
+                && as_needed(&theirs(), &columns)
+        })
+    }
+
+    fn added_check(&self, key: &Key, new: &Properties) -> Weight {
+        let columns = self.columns(key, new);
+        let all_new =
+            !columns.is_empty() && columns.iter().all(|name| self.is_new(&key.sibling("column", name)));
+        let not_null = columns.len() == 1
+            && get(new, "definition").trim_end_matches(" NO INHERIT").contains("IS NOT NULL))")
+            && columns.iter().all(|name| {
+                let column = self.before.get(&key.sibling("column", name));
+                column.is_some_and(|column| get(column, "not null") == "yes")
+            });
+        if all_new || not_null { Weight::Nothing } else { Weight::Harm }
+    }
+
+    /// The columns of a key, also those of an index with expressions.
+    fn columns(&self, key: &Key, properties: &Properties) -> BTreeSet<String> {
+        let listed = get(properties, "columns");
+        if !listed.is_empty() {
+            return listed.split('\u{1e}').map(str::to_owned).collect();
+        }
+        let definition = get(properties, "definition");
+        let list =
+            definition.split_once('(').map_or("", |(_, rest)| rest.split(')').next().unwrap_or_default());
+        let columns = list.split(", ").map(|name| name.trim_matches('"').to_owned());
+        let known = |name: &String| {
+            let column = key.sibling("column", name);
+            self.before.contains_key(&column) || self.after.contains_key(&column)
+        };
+        columns.filter(known).collect()
+    }
+
+    fn any_column(&self, key: &Key, properties: &Properties, is: impl Fn(&Self, &Key) -> bool) -> bool {
+        self.columns(key, properties).iter().any(|name| is(self, &key.sibling("column", name)))
+    }
+
+    /// Whether rows of the release before have no value in this column: NULL, or they are refused without it.
+    fn is_new_and_empty(&self, column: &Key) -> bool {
+        let filled = |new: &Properties| {
+            ["default", "generated", "identity"].iter().any(|name| !get(new, name).is_empty())
+        };
+        self.is_new(column) && self.after.get(column).is_some_and(|new| !filled(new))
+    }
+
+    /// Whether the file made the column, perhaps under the name of another one.
+    fn is_new(&self, column: &Key) -> bool {
+        let rows = Key { kind: "rows".to_owned(), ..column.clone() };
+        !self.before.contains_key(column) || self.before.get(&rows) != self.after.get(&rows)
+    }
+
+    /// Whether the server gives each row of the release before another value.
+    fn is_new_and_generated(&self, column: &Key) -> bool {
+        let own = |new: &Properties| {
+            get(new, "default").contains("()")
+                || get(new, "default").contains("nextval(")
+                || !get(new, "identity").is_empty()
+        };
+        self.is_new(column) && self.after.get(column).is_some_and(own)
+    }
+
+    /// Whether `facts` have an equal index or constraint under another name on this table.
+    fn has_same(key: &Key, properties: &Properties, facts: &Facts) -> bool {
+        let (part, name) = key.part.as_ref().unwrap();
+        let neutral = |name: &str, properties: &Properties| {
+            let definition = get(properties, "definition");
+            let with_quotes = format!("\"{name}\"");
+            let written = [name, with_quotes.as_str()].into_iter();
+            let written =
+                written.flat_map(|name| ["INDEX ", "TRIGGER "].map(|kind| format!("{kind}{name} ")));
+            written.fold(definition.to_owned(), |text, named| text.replacen(&named, "", 1))
+        };
+        let own = neutral(name, properties);
+        facts.iter().any(|(other, theirs)| {
+            let Some((kind, other_name)) = &other.part else { return false };
+            kind == part
+                && other_name != name
+                && other.whole() == key.whole()
+                && neutral(other_name, theirs) == own
+        })
+    }
+
+    fn changed(&self, key: &Key, old: &Properties, new: &Properties) -> (Weight, String) {
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        let differing = names.into_iter().filter(|name| old.get(*name) != new.get(*name));
+        let each = differing.map(|name| {
+            let (from, to) = (get(old, name), get(new, name));
+            (self.property(key, name, from, to, new), format!("{name}: {from} -> {to}"))
+        });
+        each.max_by_key(|(weight, _)| *weight).unwrap_or((Weight::Nothing, String::new()))
+    }
+
+    fn property(&self, key: &Key, name: &str, from: &str, to: &str, new: &Properties) -> Weight {
+        let part = key.part.as_ref().map_or("", |(part, _)| part.as_str());
+        let kind = get(new, "type");
+        match (part, name) {
+            ("index", "definition") if get(new, "unique").is_empty() => Weight::Nothing,
+            ("", "options") if key.kind == "view" => Weight::Harm,
+            ("", "options") if matches!(key.kind.as_str(), "function" | "procedure") => Weight::Arguable,
+            (_, name) if PLAIN.contains(&name) => Weight::Nothing,
+            ("column", "type") if widens(from, to) => Weight::Nothing,
+            ("column", "not null") if to.is_empty() => Weight::Arguable,
+            ("column", "not null") if key.kind == "view" => Weight::Nothing,
+            ("column", "not null") if self.is_checked(key) => Weight::Nothing,
+            ("column", "default") if from.is_empty() => Weight::Nothing,
+            ("column", "default") if !to.is_empty() => Weight::Arguable,
+            ("column", "sequence") => Weight::Arguable,
+            ("constraint", "definition") if kind == "check" => {
+                if is_wider_list(from, to) {
+                    Weight::Nothing
+                } else {
+                    Weight::Harm
+                }
+            }
+            ("constraint", "definition") if to.strip_prefix(from) == Some(" DEFERRABLE") => Weight::Nothing,
+            // The statements of the release before delete and update more rows than before, and none is refused.
+            ("constraint", "definition") if kind == "foreign key" && !has_action(from) => {
+                if has_action(to) {
+                    Weight::Arguable
+                } else {
+                    Weight::Harm
+                }
+            }
+            ("", "labels") if is_kept(from, to) => Weight::Nothing,
+            ("", "body" | "definition") if matches!(key.kind.as_str(), "function" | "procedure") => {
+                Weight::Arguable
+            }
+            ("", "definition") if key.kind == "view" => Weight::Arguable,
+            (_, "privileges") if is_subset(from, to) => Weight::Nothing,
+            ("", "type" | "max") if key.kind == "sequence" => Weight::Nothing,
+            _ => Weight::Harm,
+        }
+    }
+
+    /// Whether a validated CHECK already refused NULL.
+    fn is_checked(&self, key: &Key) -> bool {
+        let Some((_, name)) = &key.part else { return false };
+        let forms = [format!("CHECK (({name} IS NOT NULL))"), format!("CHECK ((\"{name}\" IS NOT NULL))")];
+        self.before.iter().any(|(other, properties)| {
+            let definition = get(properties, "definition");
+            other.whole() == key.whole()
+                && other.is_part("constraint")
+                && forms.iter().any(|form| form == definition)
+        })
+    }
+}
+
+fn get<'a>(properties: &'a Properties, name: &str) -> &'a str {
+    properties.get(name).map_or("", String::as_str)
+}
+
+fn has_action(definition: &str) -> bool {
+    ["CASCADE", "SET NULL", "SET DEFAULT"].iter().any(|action| definition.contains(action))
+}
+
+/// Whether each value of the first type is a value of the second that prints, compares and is written alike.
+fn widens(from: &str, to: &str) -> bool {
+    const INTEGERS: &[&str] = &["smallint", "integer", "bigint"];
+    let rank = |name: &str| INTEGERS.iter().position(|known| *known == name);
+    let length = |name: &str| name.strip_prefix("character varying(")?.strip_suffix(')')?.parse::<u32>().ok();
+    match (rank(from), rank(to), length(from), length(to)) {
+        (Some(from), Some(to), ..) => from <= to,
+        (_, _, Some(from), Some(to)) => from <= to,
+        _ => {
+            from.starts_with("character varying") && matches!(to, "text" | "character varying")
+                || from == "text" && to == "character varying"
+        }
+    }
+}
+
+/// Whether the second text differs only in having more string literals.
+fn is_wider_list(from: &str, to: &str) -> bool {
+    static LITERAL: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"'(?:[^']|'')*'(?:::[a-z ]+)?(?:, )?").unwrap());
+    let literal = &*LITERAL;
+    let rest = |text: &str| literal.replace_all(text, "").into_owned();
+    let literals = |text: &str| -> BTreeSet<String> {
+        literal.find_iter(text).map(|found| found.as_str().trim_end_matches(", ").to_owned()).collect()
+    };
+    rest(from) == rest(to) && literals(from).is_subset(&literals(to))
+}
+
+/// Whether the second list has the items of the first, in their order.
+fn is_kept(from: &str, to: &str) -> bool {
+    let mut items = to.split('\u{1e}');
+    from.split('\u{1e}').all(|item| items.any(|other| other == item))
+}
+
+fn is_subset(from: &str, to: &str) -> bool {
+    let items = |text: &str| -> BTreeSet<String> {
+        text.split('\u{1e}').filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    };
+    let (from, to) = (items(from), items(to));
+    let revoked = |items: &BTreeSet<String>| items.iter().filter(|item| item.starts_with("revoked")).count();
+    from.is_subset(&to) && revoked(&from) == revoked(&to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(lines: &[(&str, &str)]) -> Facts {
+        let key = |name: &str| {
+            let words: Vec<&str> = name.split(' ').collect();
+            Key {
+                schema: "public".to_owned(),
+                kind: words[0].to_owned(),
+                object: words[1].to_owned(),
+                part: words.get(2).map(|part| ((*part).to_owned(), words[3].to_owned())),
+            }
+        };
+        let properties = |text: &str| {
+            text.split(';')
+                .filter_map(|property| property.split_once('='))
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect()
+        };
+        lines.iter().map(|(name, text)| (key(name), properties(text))).collect()
+    }
+
+    /// The heaviest change.
+    fn weight(before: &[(&str, &str)], after: &[(&str, &str)]) -> Weight {
+        let found = changes(&facts(before), &facts(after));
+        found.values().map(|change| change.weight).max().unwrap_or(Weight::Nothing)
+    }
+
+    const T: (&str, &str) = ("table t", "");
+    const A: (&str, &str) = ("table t column a", "type=integer");
+
+    #[test]
+    fn what_is_lost_or_stricter_is_a_harm() {
+        let unique = (
+            "table t index u",
+            "definition=CREATE UNIQUE INDEX u ON public.t USING btree (a);unique=yes;columns=a",
+        );
+        let cascade = (
+            "table t constraint f",
+            "type=foreign key;columns=a;definition=FOREIGN KEY (a) REFERENCES p(id) ON DELETE CASCADE",
+        );
+        for (before, after) in [
+            (&[T, A][..], &[][..]),
+            (&[T, A], &[T]),
+            (&[T, A, unique], &[T, A]),
+            (&[T, A], &[T, A, unique]),
+            (&[T, A, cascade], &[T, A]),
+            (&[T, A], &[T, ("table t column a", "type=text")]),
+            (&[T, A], &[T, ("table t column a", "type=integer;not null=yes")]),
+            (&[T, ("table t column a", "type=integer;default=1")], &[T, A]),
+            (&[T, A], &[T, A, ("table t column b", "type=integer;not null=yes")]),
+            (&[T, A], &[T, A, ("table t constraint c", "type=check;columns=a;definition=CHECK ((a > 1))")]),
+            (&[T, A], &[T, A, ("table t trigger g", "definition=CREATE TRIGGER g BEFORE INSERT ON t")]),
+            (&[T, A, ("rows t", "of=1")], &[T, A, ("rows t", "of=2")]),
+            (&[("enum e", "labels=a\u{1e}b")], &[("enum e", "labels=a")]),
+            (&[T, ("rows t", "of=1")], &[("table u", ""), ("rows u", "of=1")]),
+        ] {
+            assert_eq!(weight(before, after), Weight::Harm, "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_new_or_the_same_takes_nothing() {
+        let index = ("table t index i", "definition=CREATE INDEX i ON public.t USING btree (a)");
+        let key = (
+            "table t constraint f",
+            "type=foreign key;columns=b;definition=FOREIGN KEY (b) REFERENCES p(id)",
+        );
+        let same = (
+            "table t constraint g",
+            "type=foreign key;columns=b;definition=FOREIGN KEY (b) REFERENCES p(id)",
+        );
+        let b = ("table t column b", "type=integer");
+        for (before, after) in [
+            (&[T, A, index][..], &[T, A][..]),
+            (&[T, A], &[T, A, b, key]),
+            (&[T, A, b, key], &[T, A, b]),
+            (&[T, A, b, key], &[T, A, b, key, same]),
+            (&[T, A], &[T, ("table t column a", "type=bigint")]),
+            (&[T, A], &[T, A, ("table t column b", "type=integer;not null=yes;default=1")]),
+            (
+                &[T, A],
+                &[
+                    T,
+                    A,
+                    b,
+                    (
+                        "table t index u",
+                        "definition=CREATE UNIQUE INDEX u ON public.t USING btree (b);unique=yes;columns=b",
+                    ),
+                ],
+            ),
+            (&[("enum e", "labels=a\u{1e}b")], &[("enum e", "labels=a\u{1e}c\u{1e}b")]),
+            (&[], &[T, A, key]),
+            (
+                &[T, ("table t trigger g", "definition=CREATE TRIGGER g BEFORE INSERT ON t")],
+                &[T, ("table t trigger h", "definition=CREATE TRIGGER h BEFORE INSERT ON t")],
+            ),
+        ] {
+            assert_eq!(weight(before, after), Weight::Nothing, "{before:?} {after:?}");
+        }
+    }
+}
