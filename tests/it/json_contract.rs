@@ -205,18 +205,18 @@ fn verify_and_history() {
     project.migration("1.0.4", "1.0.5", "bad", "ALTER TABLE users DROP COLUMN email;");
     assert_snapshot!(shown(&project, "verify"), @r#"
     exit 1
-    findings: [{"rule":"string","level":"string","file":"string","line":"number","column":"number","end_line":"number","end_column":"number","scope":"string","evidence":"string","message":"string","help":"string","allowed":"boolean"}]
+    findings: [{"rule":"string","level":"string","file":"string","line":"number","column":"number","end_line":"number","end_column":"number","scope":"string","evidence":"string","message":"string","help":"string","allow_line":"string","allowed":"boolean"}]
     summary: {"files":"number","statements":"number","deny":"number","warn":"number","allowed":"number"}
     "#);
     assert_snapshot!(shown(&project, "verify migrations/v1.0.4_to_v1.0.5_bad.sql"), @r#"
     exit 1
-    findings: [{"rule":"string","level":"string","file":"string","line":"number","column":"number","end_line":"number","end_column":"number","scope":"string","evidence":"string","message":"string","help":"string","allowed":"boolean"}]
+    findings: [{"rule":"string","level":"string","file":"string","line":"number","column":"number","end_line":"number","end_column":"number","scope":"string","evidence":"string","message":"string","help":"string","allow_line":"string","allowed":"boolean"}]
     summary: {"files":"number","statements":"number","deny":"number","warn":"number","allowed":"number"}
     "#);
     assert_snapshot!(shown(&project, "migrate up"), @r#"
     exit 1 "finding-denied"
     error: {"code":"string","message":"string","hint":"string","file":"string","line":"number","column":"number"}
-    findings: [{"rule":"string","level":"string","file":"string","line":"number","column":"number","end_line":"number","end_column":"number","scope":"string","evidence":"string","message":"string","help":"string","allowed":"boolean"}]
+    findings: [{"rule":"string","level":"string","file":"string","line":"number","column":"number","end_line":"number","end_column":"number","scope":"string","evidence":"string","message":"string","help":"string","allow_line":"string","allowed":"boolean"}]
     "#);
 }
 

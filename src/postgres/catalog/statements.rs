@@ -54,6 +54,14 @@ impl SchemaSnapshot {
                 | Kind::Statistics
                 | Kind::Extension => {}
             }
+            let security = object.properties.get(Property::RowSecurity).unwrap_or_default();
+            for (wanted, action) in [("enabled", "ENABLE"), ("forced", "FORCE")] {
+                // `forced` alone is both; `forced, but not enabled` is not.
+                if security.starts_with(wanted) || (security == "forced" && action == "ENABLE") {
+                    let sql = format!("ALTER TABLE {name} {action} ROW LEVEL SECURITY");
+                    later.push(CatalogObject { name: key.bare_name().to_owned(), sql });
+                }
+            }
             for (part, properties) in &object.parts {
                 let sql = part_statement(part, properties, &name)?;
                 later.extend(sql.map(|sql| CatalogObject { name: key.bare_name().to_owned(), sql }));

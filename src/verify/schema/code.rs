@@ -266,11 +266,15 @@ pub fn is_builtin_function(name: &str) -> bool {
 pub fn is_plain_row_write(statement: &Statement) -> bool {
     let mut calls = statement.names.iter().filter(|name| name.kind == SyntaxKind::CALL_EXPR);
     matches!(statement.kind, SyntaxKind::DELETE | SyntaxKind::UPDATE)
-        && calls.all(|name| name.schema.is_none() && !name.name.starts_with("st_") && harmless(&name.name))
+        && calls.all(|name| name.schema.is_none() && is_listed(&name.name))
 }
 
 fn harmless(name: &str) -> bool {
-    STABLE_NAMES.contains_key(name) || VOLATILE.contains(&name) || name.starts_with("st_")
+    is_listed(name) || name.starts_with("st_")
+}
+
+fn is_listed(name: &str) -> bool {
+    STABLE_NAMES.contains_key(name) || VOLATILE.contains(&name)
 }
 
 /// Whether the function `name` of the server or of a contrib extension returns NULL if an argument is NULL.
