@@ -38,8 +38,6 @@ pub enum SuperuserRuns {
     Throwaway,
     /// Those that cannot harm the server: the role creates other roles itself.
     Private,
-    /// Only new owners: others use the server.
-    Owner,
 }
 
 /// A statement of a project: its file and its first byte.
@@ -195,12 +193,10 @@ fn is_run(kind: &SuperuserAction, runs: Option<SuperuserRuns>, is_accepted: bool
             SuperuserRuns::Throwaway => !is_accepted,
             // It becomes a member of a role that it creates.
             SuperuserRuns::Private => created.is_some(),
-            SuperuserRuns::Owner => false,
         },
         SuperuserAction::Catalog { .. } => match runs {
             SuperuserRuns::Throwaway => is_accepted,
             SuperuserRuns::Private => true,
-            SuperuserRuns::Owner => false,
         },
         // With functions of other types it reads any memory of the server.
         SuperuserAction::OperatorClass { .. } => runs == SuperuserRuns::Throwaway && is_accepted,

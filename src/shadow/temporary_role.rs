@@ -3,9 +3,7 @@
 
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, literal};
-use crate::postgres::{
-    ConnectPolicy, Connection, DatabaseUrl, RestrictedRole, ServerError, Superuser, SuperuserRuns,
-};
+use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl, RestrictedRole, ServerError};
 use crate::tenant::Secret;
 
 /// The start of the comment on the role; the database's name and its owner follow. It allows a later run to drop the role after
@@ -77,12 +75,8 @@ impl TemporaryRole {
             Failure { message, code: Code::ShadowRole, ..failure }
                 .hint("name a role that owns the database and is neither SUPERUSER nor CREATEROLE, or use --shadow")
         })?;
-        let named = named.as_str().to_owned();
-        let superuser = Superuser { url: url.clone(), name: named, runs: SuperuserRuns::Owner };
-        let restricted = RestrictedRole::new(name.clone(), Some(superuser).filter(|_| is_superuser));
-        if is_superuser {
-            restricted.install(&mut connection, "SELECT").await?;
-        }
+        // Others use the server, so the superuser runs nothing for the project.
+        let restricted = RestrictedRole::new(name.clone(), None);
         let role = Self { name, database, owner, named: connection };
         Ok((session.of_restricted_role(restricted), Some(Box::new(role))))
     }

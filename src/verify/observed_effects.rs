@@ -117,7 +117,12 @@ impl ObservedEffects {
         let of_text = found.len();
         for observed in &self.observed {
             if let Some(at) = shown_by(&found[..of_text], observed) {
-                found[at].finding.observed.push(observed.message.clone());
+                // The text may be that of a routine which the statement uses.
+                let (own, by) = (&found[at].range, &observed.range);
+                let is_here = by.is_empty() || (by.start <= own.start && own.end <= by.end);
+                let line = file.script.source.position(by.start).line;
+                let by = if is_here { String::new() } else { format!(", by the statement in line {line}") };
+                found[at].finding.observed.push(format!("{}{by}", observed.message));
                 continue;
             }
             let rule = observed.rule.rule();

@@ -831,18 +831,6 @@ DO $$ BEGIN
     EXECUTE 'ALTER TABLE orders ADD CONSTRAINT orders_customer_fk FOREIGN KEY (customer_id) REFERENCES customers (id)';
 END $$;
 
--- case: foreign-key-deletes
--- kind: writers
--- line: 1
--- why: the foreign key restricted deletes and now cascades to order lines
--- probe: SELECT remove_product('A-100');
--- scope: tenant
-DO $$ BEGIN
-    EXECUTE 'ALTER TABLE order_lines DROP CONSTRAINT order_lines_product_fk';
-    EXECUTE 'ALTER TABLE order_lines ADD CONSTRAINT order_lines_product_fk FOREIGN KEY (product_id) REFERENCES products (id)'
-        || ' ON DELETE ' || 'CASCADE';
-END $$;
-
 -- case: foreign-key-added
 -- kind: writers
 -- line: 1

@@ -146,7 +146,16 @@ fn evidence(project: &Project, case: &Case) -> Result<&'static str, String> {
         let has = |finding: &Value| {
             finding["evidence"] == evidence || (evidence == "effect" && finding.get("observed").is_some())
         };
-        denials(document).into_iter().any(|finding| has(finding) && at(finding))
+        // The finding of a body that the statement uses names the line of the use.
+        let used = |finding: &Value| {
+            let observed = finding["observed"].as_array().into_iter().flatten();
+            lines[statement - 1].clone().any(|line| {
+                observed
+                    .clone()
+                    .any(|it| it.as_str().unwrap_or_default().ends_with(&format!(" in line {line}")))
+            })
+        };
+        denials(document).into_iter().any(|finding| has(finding) && (at(finding) || used(finding)))
     };
     let (_, document, lines) = verdict(project, case, &[]);
     for evidence in ["effect", "text"] {

@@ -91,6 +91,8 @@ fn an_invalid_index_that_a_failure_left_is_removed_by_the_next_run() {
     ----- stdout -----
 
     ----- stderr -----
+    checked 1 file, 2 statements: 1 is accepted.
+
     note[add-unique]: `CREATE UNIQUE INDEX CONCURRENTLY workspace_names ON workspa…` makes the server refuse duplicates that the running release may write
      --> migrations/v1.0.4_to_v1.0.5_next.sql:5:1
       |

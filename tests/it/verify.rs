@@ -226,7 +226,7 @@ fn nothing_that_a_file_holds_breaks_out_of_an_annotation_or_a_cell() {
 
     | | where | rule | what is wrong | what to do | to accept it |
     | --- | --- | --- | --- | --- | --- |
-    | denied | [`migrations/v1.0.0_to_v1.0.1_odd.sql:5:3`](migrations/v1.0.0_to_v1.0.1_odd.sql#L5) | `drop-column` | `` `DROP COLUMN "a\|b`c</code>@x,y:z%0A[l](http://***"` drops a column that the running release may read or write `` | `stop using it in one release, and drop it in a later migration when that release no longer runs` | `-- Allow: drop-column because …` |
+    | denied | [`migrations/v1.0.0_to_v1.0.1_odd.sql:5:3`](migrations/v1.0.0_to_v1.0.1_odd.sql#L5) | `drop-column` | `` `DROP COLUMN "a\|b`c</code>@x,y:z%0A[l](http://***"` drops a column that the running release may read or write `` | `stop using it in one release, and drop it in a later migration when that release no longer runs` | ``-- Allow: drop-column things."a\|b`c</code>@x,y:z%0A[l](http://***" because <reason>`` |
 
     | | where | rule | what is wrong | what to do |
     | --- | --- | --- | --- | --- |
