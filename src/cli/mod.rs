@@ -200,7 +200,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Migrate(verb) => migrate::run(context, verb).await,
         Command::Status(args) => status::run(context, &args).await,
-        Command::Tenant(verb) => tenant::run(context, verb).await,
+        Command::Tenant(verb) => Box::pin(tenant::run(context, verb)).await,
         Command::Template(verb) => template::run(context, verb).await,
         Command::Verify(args) => verify::run(context, &args).await,
         Command::Explain(args) => explain::run(context, &args),

@@ -47,8 +47,7 @@ pub async fn run(
         units: 0,
         did_something: false,
         started: None,
-        ends_run: false,
-        is_end_recorded: false,
+        end: RunEnd::Separate,
         canary_done: false,
         attempts: 0,
         moved: HashMap::new(),
@@ -72,7 +71,7 @@ pub async fn run(
         // Unknown if the database is unreachable.
         RunStatus::Failed | RunStatus::Partial | RunStatus::Interrupted => runner.left().await.ok(),
     };
-    if !runner.is_end_recorded
+    if runner.end != RunEnd::Recorded
         && let Err(failure) = runner.record_end(ending, &counts(&result)).await
     {
         runner.sink.take(&Event::RunRecordFailed { failure: &failure });
@@ -83,6 +82,17 @@ pub async fn run(
 /// The counts in the row of a run.
 fn counts(result: &Migrated) -> String {
     serde_json::json!({ "units": result.units, "tenants": result.tenants }).to_string()
+}
+
+/// Where the end of a run is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RunEnd {
+    /// In a message of its own.
+    Separate,
+    /// In the message of the platform's next unit, the last one of the run.
+    WithUnit,
+    /// It is recorded.
+    Recorded,
 }
 
 struct Runner<'a> {
@@ -97,10 +107,7 @@ struct Runner<'a> {
     began: Instant,
     /// The first pass, whose first tenants were read in the message that began the run.
     started: Option<Started>,
-    /// Whether the next unit of the platform is the last one of the run, so that its message also records the end.
-    ends_run: bool,
-    /// Whether the end of the run is recorded.
-    is_end_recorded: bool,
+    end: RunEnd,
     /// The platform's version.
     at: Version,
     /// Number of units with statements that this run committed.
@@ -266,7 +273,8 @@ impl<'a> Runner<'a> {
     async fn settle(&mut self, steps: Range<usize>, following: Option<&Stage>) -> Next {
         let end = steps.end;
         for step in steps {
-            self.ends_run = step + 1 == end && following.is_none();
+            self.end =
+                if step + 1 == end && following.is_none() { RunEnd::WithUnit } else { RunEnd::Separate };
             let mut answer = self.unit(step, SETTLE).await;
             if matches!(answer, Some(UnitOutcome::Waits(_))) {
                 // Only some tenants were requested: the platform's row waits for the others.
@@ -344,12 +352,14 @@ impl<'a> Runner<'a> {
             }
             self.attempts += 1;
             let answer = if migration.transactional || !has_work {
-                let after = self.ends_run.then(|| {
+                let after = (self.end == RunEnd::WithUnit).then(|| {
                     let result = self.result(RunStatus::Done);
                     runs::ended(&self.run, RunStatus::Done.as_str(), &counts(&result))
                 });
                 let (answer, is_complete) = unit.send(self.connection, after.as_ref()).await;
-                self.is_end_recorded = self.ends_run && is_complete;
+                if self.end == RunEnd::WithUnit && is_complete {
+                    self.end = RunEnd::Recorded;
+                }
                 answer
             } else {
                 send_non_transactional(&unit, self.connection, self.stop).await?

@@ -120,11 +120,10 @@ impl ShadowRun<'_> {
         let mut found = Vec::new();
         for (schema, changes) in before.changes(now) {
             if !own.contains(&schema) {
-                let is_gone = !now.schemas().any(|kept| *kept == schema);
-                let reported = changes.iter().filter(|change| {
-                    !(is_gone && execution.named.contains(schema.as_str()))
-                        && !is_named(execution, &schema, change)
-                });
+                let is_dropped =
+                    execution.named.contains(schema.as_str()) && !now.schemas().any(|kept| *kept == schema);
+                let reported =
+                    changes.iter().filter(|change| !is_dropped && !is_named(execution, &schema, change));
                 found.extend(reported.map(|change| {
                     let what = format!("{}: {}", change.object, change.line());
                     let words = vec![schema.as_str().to_owned(), change.object.bare_name().to_owned()];

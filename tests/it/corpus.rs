@@ -258,8 +258,16 @@ fn denials(cases: &[Case]) -> Vec<Vec<String>> {
     lines
 }
 
-/// A case of which the shadow says more than the text, with the rule, and why that is right.
-const SHADOW_SAYS_MORE: &[(&str, &str, &str)] = &[];
+/// The beginning of a case of which the shadow says more than the text, with the rule.
+const SHADOW_SAYS_MORE: &[(&str, &str)] = &[
+    // The text names a view; the shadow names the tables whose rows are written.
+    ("CREATE VIEW copy AS SELECT * FROM orders; DELETE FROM copy;", "deletes-rows"),
+    ("DELETE FROM active_customers;", "deletes-rows"),
+    ("UPDATE active_customers SET country", "values-changed"),
+    // The text denies the new owner of the sequence, the shadow what is dropped with it.
+    ("CREATE TABLE fresh (a int); ALTER SEQUENCE invoice_numbers OWNED BY", "drop-default"),
+    ("CREATE TABLE fresh (a int); ALTER SEQUENCE invoice_numbers OWNED BY", "drop-sequence"),
+];
 
 /// The shadow denies nothing that passes by the text, and reports each harm in the finding of the text. Compared are the
 /// statements whose text is readable and that the shadow's role may run. `TENURE_TEST_CORPUS=all` compares all of them, else
@@ -299,7 +307,7 @@ fn the_shadow_agrees_with_the_text() {
         }
         let only_shadow = denied.iter().filter(|it| it["evidence"] == "effect");
         let is_known = |it: &serde_json::Value| {
-            SHADOW_SAYS_MORE.iter().any(|(place, rule, _)| case.place() == *place && it["rule"] == *rule)
+            SHADOW_SAYS_MORE.iter().any(|(sql, rule)| case.sql.starts_with(sql) && it["rule"] == *rule)
         };
         Some(
             only_shadow

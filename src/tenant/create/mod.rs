@@ -119,7 +119,8 @@ pub async fn create(
             Some(jobs) => jobs,
             None => jobs::default(connection).await?,
         };
-        queue::work(connection, &queue, jobs, stop, async |own, task| maker.make(own, task).await).await;
+        let work = queue::work(connection, &queue, jobs, stop, async |own, task| maker.make(own, task).await);
+        Box::pin(work).await;
     }
     maker.settle_duplicates();
     results.borrow_mut().interrupt_remaining();

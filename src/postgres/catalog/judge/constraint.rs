@@ -32,13 +32,12 @@ pub(super) fn judge(change: &Change, all: &Difference<'_>) -> Effect {
             )),
         },
         What::Changed { property, from, to, now } => match property {
-            Property::Validated | Property::Options => Effect::default(),
+            // The definition shows other columns.
+            Property::Validated | Property::Options | Property::Columns => Effect::default(),
             Property::Valid => Effect::plans(
                 warn(RuleId::DropObject, "leaves an index that is not used").filter(|_| to.is_some()),
             ),
             Property::Definition => redefined(change, from.as_deref().zip(to.as_deref()), now, all),
-            // The definition shows it.
-            Property::Columns => Effect::default(),
             _ => Effect::writers(deny(rule(now), "may refuse what the running release writes")),
         },
         What::Reordered { .. } => Effect::default(),
@@ -235,7 +234,7 @@ pub(super) fn judge_index(change: &Change, all: &Difference<'_>) -> Effect {
                 RuleId::DropUnique,
                 "makes ON CONFLICT fail where it names what is gone",
             )),
-            Property::Definition if keeps_order(from, to) => Effect::default(),
+            Property::Definition if keeps_order(from.as_deref(), to.as_deref()) => Effect::default(),
             Property::Definition if now.has(Property::Unique) => {
                 Effect { plans: warn(RuleId::DropObject, SLOW), ..rekeyed(change, now, all) }
             }
@@ -250,9 +249,9 @@ pub(super) fn judge_index(change: &Change, all: &Difference<'_>) -> Effect {
 }
 
 /// Whether two definitions of an index differ only in storage parameters (manual, CREATE INDEX).
-fn keeps_order(from: &Option<String>, to: &Option<String>) -> bool {
-    let of = |text: &Option<String>| {
-        let text = text.as_deref().unwrap_or_default();
+fn keeps_order(from: Option<&str>, to: Option<&str>) -> bool {
+    let of = |text: Option<&str>| {
+        let text = text.unwrap_or_default();
         let Some((before, rest)) = text.split_once(" WITH (") else { return text.to_owned() };
         format!("{before}{}", rest.split_once(')').map_or("", |(_, after)| after))
     };
