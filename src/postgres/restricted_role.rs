@@ -138,7 +138,7 @@ impl RestrictedRole {
         }
     }
 
-    /// Sends `first` and creates what [`Self::run_by_superuser`] needs, in a session of the superuser and in one transaction, before
+    /// Sends `first` and creates what `run_by_superuser` needs, in a session of the superuser and in one transaction, before
     /// a statement of the project has run.
     pub async fn install(&self, superuser: &mut Connection, first: &str) -> Result<(), Failure> {
         let sql = format!("BEGIN; {first}; {}; COMMIT", SETUP.replace("{role}", &self.name.quoted()));

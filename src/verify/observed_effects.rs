@@ -241,7 +241,10 @@ fn shown_by(found: &[Found], observed: &ObservedEffect) -> Option<usize> {
         // The statement names the object, and the effect is only a warning or the new name itself.
         .or_else(|| {
             let is_warned = |one: &Found| {
-                observed.level == Level::Warn && !one.in_code && (has(one, object) || has_index(one))
+                !rule.impact.contains(&Impact::Verification)
+                    && observed.level == Level::Warn
+                    && !one.in_code
+                    && (has(one, object) || has_index(one))
             };
             find(&here, &|one| observed.renames || is_warned(one))
         })

@@ -9,7 +9,7 @@ use regex::Regex;
 
 use super::chain::{Chain, Denial, File};
 use super::facts::{Key, Weight};
-use super::replay::{FileRun, Observed};
+use super::replay::{FileRun, Observation};
 use crate::support::Database;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Truth {
 #[derive(Debug)]
 pub struct JudgedDenial {
     pub denial: Denial,
-    pub truth: Truth,
+    pub verdict: Truth,
     pub why: String,
     pub statement: String,
 }
@@ -53,7 +53,7 @@ pub struct Judged {
     pub measured: String,
 }
 
-/// Rules about the text, the session or the rights of a file, whose truth no catalog shows.
+/// Rules about the text, the session or the rights of a file, whose verdict no catalog shows.
 const NOT_ABOUT_A_LOSS: &[&str] = &[
     "opaque-code",
     "search-path",
@@ -91,17 +91,17 @@ pub fn judge(chain: &Chain, denials: &[Denial], runs: &[FileRun]) -> Judged {
         let mut denied: BTreeSet<usize> = BTreeSet::new();
         for denial in denials.iter().filter(|denial| denial.path == file.path) {
             let at = file.statements.iter().position(|it| it.start <= denial.at && denial.at < it.end);
-            let (truth, why, statement) = match at {
+            let (verdict, why, statement) = match at {
                 Some(at) => {
                     let statement = &file.statements[at];
                     let at = uses(file, at, denial);
-                    let (truth, why) = truth(denial, &statement.text, run, &at);
+                    let (verdict, why) = weigh(denial, &statement.text, run, &at);
                     denied.extend(at);
-                    (truth, why, statement.text.clone())
+                    (verdict, why, statement.text.clone())
                 }
                 None => (Truth::Unknown, "no statement is there".to_owned(), String::new()),
             };
-            judged.denials.push(JudgedDenial { denial: denial.clone(), truth, why, statement });
+            judged.denials.push(JudgedDenial { denial: denial.clone(), verdict, why, statement });
         }
         for (index, what) in misses(run, &denied) {
             let (name, text) = (file.name.clone(), file.statements[index].text.clone());
@@ -149,7 +149,7 @@ fn mentions(sql: &str, name: &str) -> bool {
 }
 
 /// Whether a denial of statements that were observed is true.
-fn truth(denial: &Denial, text: &str, run: &FileRun, at: &[usize]) -> (Truth, String) {
+fn weigh(denial: &Denial, text: &str, run: &FileRun, at: &[usize]) -> (Truth, String) {
     let all = || at.iter().map(|index| &run.statements[*index]);
     if let Some(error) = all().find_map(|it| it.failed.as_ref()) {
         return (Truth::Unknown, error.clone());
@@ -193,7 +193,7 @@ fn may_concern(rule: &str, key: &Key) -> bool {
     }
 }
 
-fn worst(run: &FileRun, observed: &Observed, concerns: impl Fn(&Key) -> bool) -> Option<(Weight, String)> {
+fn worst(run: &FileRun, observed: &Observation, concerns: impl Fn(&Key) -> bool) -> Option<(Weight, String)> {
     if let Some(write) = observed.writes.first() {
         let weight = if write.starts_with("FILL") { Weight::Arguable } else { Weight::Harm };
         return Some((weight, write.clone()));
@@ -239,8 +239,8 @@ fn measured() -> String {
 }
 
 impl Judged {
-    pub fn count(&self, truth: Truth) -> usize {
-        self.denials.iter().filter(|it| it.truth == truth).count()
+    pub fn count(&self, verdict: Truth) -> usize {
+        self.denials.iter().filter(|it| it.verdict == verdict).count()
     }
 
     /// All denials and misses, for people.
@@ -260,7 +260,7 @@ impl Judged {
             let _ = writeln!(
                 text,
                 "{:?} {} {place}: {}\n    {}\n    {}",
-                it.truth,
+                it.verdict,
                 it.denial.rule,
                 it.why,
                 it.denial.message,
@@ -275,7 +275,7 @@ impl fmt::Display for Judged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut by_rule: BTreeMap<(&str, bool), usize> = BTreeMap::new();
         for it in &self.denials {
-            *by_rule.entry((it.denial.rule.as_str(), it.truth == Truth::ProvablyFalse)).or_default() += 1;
+            *by_rule.entry((it.denial.rule.as_str(), it.verdict == Truth::ProvablyFalse)).or_default() += 1;
         }
         let list = by_rule
             .iter()

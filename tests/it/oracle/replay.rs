@@ -16,7 +16,7 @@ const SCHEMAS: &str = "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname
 
 /// What a statement did.
 #[derive(Debug, Default)]
-pub struct Observed {
+pub struct Observation {
     /// The facts that it changed.
     pub touched: BTreeSet<Key>,
     /// Commands on rows of tables that existed before the file: `DELETE public.t`, and `UPDATE` if it sets a column that
@@ -31,7 +31,7 @@ pub struct Observed {
 /// What a file did.
 #[derive(Debug)]
 pub struct FileRun {
-    pub statements: Vec<Observed>,
+    pub statements: Vec<Observation>,
     /// The changes of what was there before the file.
     pub changes: std::collections::BTreeMap<Key, Change>,
 }
@@ -84,8 +84,8 @@ impl<'a> Server<'a> {
         session: &mut PgConnection,
         statement: &Statement,
         before: &Facts,
-    ) -> Observed {
-        let mut observed = Observed::default();
+    ) -> Observation {
+        let mut observed = Observation::default();
         let mut result = self.try_statement(session, &statement.text, before).await;
         if let Err(error) = &result
             && !self.samples.is_empty()
