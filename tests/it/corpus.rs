@@ -264,6 +264,7 @@ const SHADOW_SAYS_MORE: &[(&str, &str)] = &[
     ("CREATE VIEW copy AS SELECT * FROM orders; DELETE FROM copy;", "deletes-rows"),
     ("DELETE FROM active_customers;", "deletes-rows"),
     ("UPDATE active_customers SET country", "values-changed"),
+    ("CREATE VIEW short AS SELECT id, email", "values-changed"),
     // The text denies the new owner of the sequence, the shadow what is dropped with it.
     ("CREATE TABLE fresh (a int); ALTER SEQUENCE invoice_numbers OWNED BY", "drop-default"),
     ("CREATE TABLE fresh (a int); ALTER SEQUENCE invoice_numbers OWNED BY", "drop-sequence"),

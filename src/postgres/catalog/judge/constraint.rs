@@ -10,7 +10,11 @@ use crate::verify::RuleId;
 pub(super) fn judge(change: &Change, all: &Difference<'_>) -> Effect {
     match &change.what {
         What::Added { properties, .. } => added(change, properties, all),
-        What::Removed { properties } if goes_with_columns(change, properties, all) => Effect::default(),
+        What::Removed { properties }
+            if goes_with_columns(change, properties, all) || is_kept(change, properties, all) =>
+        {
+            Effect::default()
+        }
         What::Removed { properties } => match properties.get(Property::Type) {
             Some("primary key" | "unique" | "exclusion") => Effect {
                 old_readers: warn(RuleId::DropUnique, "lets rows in that are equal"),
@@ -42,6 +46,21 @@ pub(super) fn judge(change: &Change, all: &Difference<'_>) -> Effect {
         },
         What::Reordered { .. } => Effect::default(),
     }
+}
+
+/// Whether a foreign key or check has the same effect under another name afterwards.
+fn is_kept(change: &Change, old: &Properties, all: &Difference<'_>) -> bool {
+    let definition = |own: &Properties| own.get(Property::Definition).unwrap_or_default().to_owned();
+    let (of_type, text) = (old.get(Property::Type), definition(old));
+    let same = |own: &Properties| {
+        let other = definition(own);
+        own.get(Property::Type) == of_type
+            && reference(&other) == reference(&text)
+            && ACTIONS.iter().all(|action| !text.contains(action) || other.contains(action))
+    };
+    let mut kept = all.object_after(change).into_iter().flat_map(|table| &table.parts);
+    matches!(of_type, Some("foreign key" | "check"))
+        && kept.any(|(part, own)| part.kind == PartKind::Constraint && same(own))
 }
 
 /// The effect of another definition of the same constraint.

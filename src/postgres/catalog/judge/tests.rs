@@ -228,6 +228,9 @@ fn what_the_table_guarantees_already_refuses_nothing() {
         verdict(&key(cascades), &key("FOREIGN KEY (p) REFERENCES {org_schema}.v(id)")),
         "writers:deny"
     );
+    let renamed = |definition| table(&[(PartKind::Constraint, "l", &constraint("foreign key", definition))]);
+    assert_eq!(verdict(&key(cascades), &renamed(cascades)), "-");
+    assert_eq!(verdict(&key(cascades), &renamed(refuses)), "readers:warn writers:warn");
     let list = |values: &str| {
         let definition = format!("CHECK ((p = ANY (ARRAY[{values}])))");
         table(&[(
