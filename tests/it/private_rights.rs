@@ -87,6 +87,17 @@ fn no_statement_runs_a_program_or_reads_a_file() {
     }
 }
 
+/// Runs SQL as the superuser of the project's private server.
+fn superuser(project: &Private) -> impl Fn(&str) -> String {
+    let url: serde_json::Value = serde_json::from_str(&project.run("dev url").ok().stdout).unwrap();
+    let url = url["url"].as_str().unwrap().replace("tenure_dev@", "tenure@");
+    move |sql| {
+        let done = std::process::Command::new("psql").args(["-XAtqc", sql, &url]).finish();
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    }
+}
+
 fn literal(sql: &str) -> String {
     format!("'{}'", sql.replace('\'', "''"))
 }
@@ -94,13 +105,7 @@ fn literal(sql: &str) -> String {
 #[test]
 fn a_role_with_more_rights_gets_nothing_of_the_project() {
     let project = private();
-    let url: serde_json::Value = serde_json::from_str(&project.run("dev url").ok().stdout).unwrap();
-    let url = url["url"].as_str().unwrap().replace("tenure_dev@", "tenure@");
-    let psql = |sql: &str| {
-        let done = std::process::Command::new("psql").args(["-XAtqc", sql, &url]).finish();
-        assert!(done.status.success(), "{done:?}");
-        String::from_utf8(done.stdout).unwrap()
-    };
+    let psql = superuser(&project);
     psql("CREATE ROLE private_boss SUPERUSER; CREATE ROLE private_maker CREATEROLE");
     for step in [
         "ALTER FUNCTION f() OWNER TO private_boss;",
@@ -197,13 +202,7 @@ fn a_publication_of_all_tables_does_not_stop_the_chain() {
     project.run("init").passes();
     project.0.without_rules();
     project.run("dev start").passes();
-    let url: serde_json::Value = serde_json::from_str(&project.run("dev url").ok().stdout).unwrap();
-    let url = url["url"].as_str().unwrap().replace("tenure_dev@", "tenure@");
-    let psql = |sql: &str| {
-        let done = std::process::Command::new("psql").args(["-XAtqc", sql, &url]).finish();
-        assert!(done.status.success(), "{done:?}");
-        String::from_utf8(done.stdout).unwrap()
-    };
+    let psql = superuser(&project);
     psql("ALTER SYSTEM SET wal_level = 'logical'");
     project.run("dev stop").passes();
     project.0.next_migration("-- Scope: platform\nCREATE PUBLICATION everything FOR ALL TABLES;");
