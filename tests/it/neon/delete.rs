@@ -65,6 +65,8 @@ fn gc_skips_a_branch_that_was_reset_meanwhile() {
     let fixture = Fixture::new();
     for name in ["ci/a", "ci/b"] {
         let _made = fixture.create(&format!("{name} --expires 1d"));
+        // The older one is deleted first; creation times are whole seconds.
+        fixture.neon.later(Duration::from_mins(1));
     }
     fixture.neon.later(Duration::from_hours(2));
     fixture.neon.plant(Verb::Delete, 1, Fault::Slow(Duration::from_secs(5)));
