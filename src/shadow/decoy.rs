@@ -233,6 +233,13 @@ impl Decoy {
                 format!("CREATE FUNCTION {full}({arguments}) RETURNS void LANGUAGE sql AS '';"),
                 format!("CREATE FUNCTION {full}({arguments}) LANGUAGE plpgsql AS 'BEGIN END';"),
             ],
+            (TargetKind::Aggregate, "*") => {
+                vec![format!("CREATE AGGREGATE {full}(*) (SFUNC = pg_catalog.int8inc, STYPE = bigint);")]
+            }
+            (TargetKind::Aggregate, arguments) => vec![format!(
+                "CREATE FUNCTION {full}(bigint, {arguments}) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint'; \
+                 CREATE AGGREGATE {full}({arguments}) (SFUNC = {full}, STYPE = bigint);"
+            )],
             (_, arguments) => {
                 vec![format!("CREATE PROCEDURE {full}({arguments}) LANGUAGE plpgsql AS 'BEGIN END';")]
             }
@@ -277,6 +284,8 @@ fn object(kind: TargetKind, schema: &str, name: &str) -> String {
         TargetKind::Domain => format!("CREATE DOMAIN {full} AS int;"),
         TargetKind::Function => format!("CREATE FUNCTION {full}() RETURNS void LANGUAGE sql AS '';"),
         TargetKind::Procedure => format!("CREATE PROCEDURE {full}() LANGUAGE sql AS '';"),
+        // Its arguments are always named.
+        TargetKind::Aggregate => String::new(),
         TargetKind::Index => {
             let table = format!("{}.{}", quoted(schema), quoted(&format!("{INDEX_TABLE_PREFIX}{name}")));
             format!("CREATE TABLE {table} (a int); CREATE INDEX {} ON {table} (a);", quoted(name))

@@ -56,6 +56,8 @@ pub enum TargetKind {
     Function,
     /// A procedure.
     Procedure,
+    /// An aggregate.
+    Aggregate,
     /// An index.
     Index,
 }
@@ -109,7 +111,7 @@ impl TablePart {
 
 impl TargetKind {
     fn is_routine(self) -> bool {
-        matches!(self, Self::Function | Self::Procedure)
+        matches!(self, Self::Function | Self::Procedure | Self::Aggregate)
     }
 
     /// The kind of object that a statement drops, alters, truncates or writes to, by the `words` before its name.
@@ -136,6 +138,7 @@ impl TargetKind {
             "domain" => Some(Self::Domain),
             "function" | "routine" => Some(Self::Function),
             "procedure" => Some(Self::Procedure),
+            "aggregate" => Some(Self::Aggregate),
             "index" => Some(Self::Index),
             _ => None,
         }

@@ -110,7 +110,7 @@ fn without_a_private_server_the_tenants_are_compared_with_each_other() {
     let blind = [("TENURE_PG_BINDIR", "/nowhere")];
     let output = project.run_env(&blind, "drift");
     assert_eq!(output.code, 1, "{output}");
-    let major = project.db.value("SELECT (current_setting('server_version_num')::int / 10000)::text");
+    let major = project.db.major();
     assert_eq!(
         output.stdout.replace(&format!("PostgreSQL {major}"), "PostgreSQL N"),
         "org_two\n  table data_sources: index removed: idx_sources_workspace\n\n\

@@ -79,6 +79,8 @@ fn conditional_effects_on_missing_objects_are_denied() {
         ("DROP FUNCTION IF EXISTS helper(a numeric(4, 2), OUT b text), other();", true),
         ("DROP ROUTINE IF EXISTS helper(text[]);", true),
         ("DROP PROCEDURE IF EXISTS helper(text);", true),
+        ("DROP AGGREGATE IF EXISTS helper(text), other(*);", true),
+        ("DROP AGGREGATE IF EXISTS {org_schema}.helper(text);", false),
         ("DROP FUNCTION IF EXISTS {org_schema}.helper(int);", false),
         ("DROP FUNCTION IF EXISTS helper(no_such_type);", false),
         ("DROP POLICY IF EXISTS own ON imports;", true),

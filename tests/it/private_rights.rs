@@ -28,6 +28,7 @@ fn try_step(project: &Private, step: &str) -> crate::support::Output {
 #[test]
 fn no_statement_runs_a_program_or_reads_a_file() {
     let project = private();
+    let major = project.0.db.major();
     let file = std::env::temp_dir().join(format!("tenure_{}_private", std::process::id()));
     let _removed = std::fs::remove_file(&file);
     let program = format!("EXECUTE 'COPY (SELECT 1) TO PRO' || 'GRAM ''touch {}''';", file.display());
@@ -76,6 +77,10 @@ fn no_statement_runs_a_program_or_reads_a_file() {
         "CREATE ROLE private_c; ALTER FUNCTION pg_tenure.run(uuid) OWNER TO private_c;".to_owned(),
         "CREATE ROLE private_c; SET LOCAL search_path = pg_tenure; ALTER TABLE statement OWNER TO private_c;".to_owned(),
     ] {
+        // Publications have conditions since PostgreSQL 15.
+        if major < 15 && step.contains("PUBLICATION p FOR TABLE") {
+            continue;
+        }
         let output = try_step(&project, &step);
         assert_eq!(output.code, 1, "{step}: {output}");
         // A random id finds no row. Before PostgreSQL 16 there are no roles for files and programs.
@@ -151,6 +156,8 @@ fn tenants_have_roles_and_branches() {
     project.run("tenant clone acme copy --data").passes();
     project.run("tenant drop shop --confirm shop").passes();
     project.run("tenant drop shop --purge --now --confirm shop").passes();
+    // Before PostgreSQL 15 everybody may create objects in the schema public.
+    superuser(&project)("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     project.run("tenant audit").passes();
     project.run("drift").passes();
     project.0.next_migration("ALTER TABLE users ADD COLUMN IF NOT EXISTS fax text;");

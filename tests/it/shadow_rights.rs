@@ -88,7 +88,12 @@ fn no_statement_runs_a_program_or_reads_a_file() {
         "CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1' PUBLICATION p;".to_owned(),
         "ALTER SYSTEM SET archive_command = 'id';".to_owned(),
     ] {
-        let (code, document) = project(&step).json("verify --shadow");
+        let project = project(&step);
+        // Publications have conditions since PostgreSQL 15.
+        if project.db.major() < 15 && step.contains("PUBLICATION p FOR TABLE") {
+            continue;
+        }
+        let (code, document) = project.json("verify --shadow");
         assert_eq!(code, 1, "{step}: {document:#}");
         let found = denials(&document);
         assert!(has(&found, "not-observed"), "{step}: {document:#}");

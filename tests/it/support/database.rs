@@ -161,6 +161,11 @@ impl Database {
         rows[0][0].clone()
     }
 
+    /// The server's major version.
+    pub fn major(&self) -> u32 {
+        self.value("SELECT (current_setting('server_version_num')::int / 10000)::text").parse().unwrap()
+    }
+
     /// The first column of a query.
     pub fn column(&self, sql: &str) -> Vec<String> {
         self.rows(sql).into_iter().map(|row| row[0].clone()).collect()
