@@ -114,6 +114,10 @@ mod tests {
             "c text CHECK (c ~ '^a')",
             "c bytea CHECK (octet_length(c) = 32)",
             "c text NULL CHECK (c IS NULL OR c <> '')",
+            "c text CHECK (length(trim(c)) > 3)",
+            "c text CHECK (c = '' OR length(trim(both 'x' from c)) >= 8)",
+            "c text CHECK (position('@' in c) > 1 AND substring(c from 1 for 1) <> '@')",
+            "c text CHECK (char_length(btrim(c)) > 3)",
             "c text, ADD COLUMN d text, ADD CHECK ((c IS NULL) = (d IS NULL))",
             "c text, ADD COLUMN d text, ADD CHECK (c IS NULL OR length(d) < 9)",
         ] {

@@ -249,16 +249,20 @@ pub(super) fn no_other_rule_applies(context: &RuleContext<'_>, _: &Span) -> bool
 /// Statements on relations of the system catalogs.
 pub(super) fn catalog_writes(context: &RuleContext<'_>) -> Vec<Span> {
     let relations = [SyntaxKind::RELATION_NAME_REF, SyntaxKind::TABLE_NAME_REF];
-    let servers = |name: &crate::sql::Name| match name.schema.as_deref() {
-        Some(schema) => ["pg_catalog", "information_schema", "pg_toast"].contains(&schema),
-        None => name.name.starts_with("pg_"),
-    };
     let reading = [SyntaxKind::ANALYZE, SyntaxKind::VACUUM, SyntaxKind::TABLE, SyntaxKind::COPY];
     if reading.contains(&context.statement.kind) {
         return Vec::new();
     }
-    let found = context.targets().filter(|name| relations.contains(&name.kind) && servers(name));
+    let found = context.targets().filter(|name| relations.contains(&name.kind) && is_of_the_server(name));
     found.map(|name| name.range.clone()).collect()
+}
+
+/// Whether `name` is a relation of the system catalogs.
+pub(super) fn is_of_the_server(name: &crate::sql::Name) -> bool {
+    match name.schema.as_deref() {
+        Some(schema) => ["pg_catalog", "information_schema", "pg_toast"].contains(&schema),
+        None => name.name.starts_with("pg_"),
+    }
 }
 
 /// The file did not create the table whose rows become visible elsewhere.

@@ -245,6 +245,7 @@ mod tests {
         CONSTRAINT t_d_fkey FOREIGN KEY (d) REFERENCES p (id) ON DELETE CASCADE, CONSTRAINT t_r_check CHECK (r IN ('a', 'b')), \
         CONSTRAINT t_a_key UNIQUE (a)); CREATE UNIQUE INDEX u ON t (b); CREATE INDEX i ON t (k); \
         CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1; \
+        CREATE VIEW w AS WITH o AS (SELECT * FROM t) SELECT o.*, 1 AS n FROM o UNION ALL SELECT o.*, NULL FROM o; \
         CREATE FUNCTION f(x int) RETURNS int LANGUAGE sql AS 'SELECT x'; \
         CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; \
         CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch(); ALTER TABLE t DISABLE TRIGGER USER; ALTER TABLE t ENABLE TRIGGER USER";
@@ -271,6 +272,8 @@ mod tests {
             "ALTER TABLE t ADD n int, ADD CONSTRAINT n_fkey FOREIGN KEY (n) REFERENCES p (id)",
             "ALTER TABLE t ADD n int, ADD o int, ADD CHECK ((n IS NULL) = (o IS NULL)), ADD UNIQUE (n, o)",
             "DROP TRIGGER g ON t; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()",
+            "DROP TRIGGER g ON t; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE PROCEDURE touch()",
+            "DROP VIEW w; CREATE VIEW w AS WITH o AS (SELECT * FROM t) SELECT o.*, 1 AS n FROM o UNION ALL SELECT o.*, NULL FROM o",
             "CREATE OR REPLACE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()",
             "ALTER TABLE t DROP CONSTRAINT t_r_check; ALTER TABLE t ADD CONSTRAINT t_r_check CHECK (r IN ('a', 'b', 'c'))",
             "ALTER TABLE t ADD CONSTRAINT again CHECK (r IN ('a', 'b'))",
@@ -340,6 +343,10 @@ mod tests {
             ("ALTER TABLE t DISABLE TRIGGER ALL; ALTER TABLE t ENABLE TRIGGER g", "disable-trigger"),
             ("DROP VIEW v; CREATE VIEW v AS SELECT id, a FROM t WHERE a > 2", "drop-view"),
             ("DROP VIEW v; CREATE VIEW v AS SELECT a FROM t WHERE a > 1", "drop-view"),
+            (
+                "DROP VIEW w; CREATE VIEW w AS SELECT *, 1 AS n FROM t UNION ALL SELECT *, 2 FROM t",
+                "drop-view",
+            ),
             ("DROP VIEW v CASCADE; CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1", "drop-view"),
             ("DROP VIEW v; CREATE MATERIALIZED VIEW v AS SELECT id, a FROM t WHERE a > 1", "drop-view"),
             (

@@ -9,6 +9,7 @@ use crate::sql::{Name, NameRole, Node, RELATIONS};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::condition::{is_constant, nulls};
+use crate::verify::rules::filters::is_of_the_server;
 use crate::verify::schema::executed;
 use crate::verify::{Level, RuleId};
 
@@ -112,7 +113,10 @@ fn row_writes(context: &RuleContext<'_>, act: RowWrite, reach: Reach) -> Vec<Spa
     ];
     context
         .nodes(&kinds)
-        .filter(|node| context.relation_of(*node).is_none_or(|name| !context.is_new_table(name)))
+        .filter(|node| {
+            let name = context.relation_of(*node);
+            name.is_none_or(|name| !context.is_new_table(name) && !is_of_the_server(name))
+        })
         .filter(|node| row_write(context, *node) == Some((act, reach)))
         .map(Node::span)
         .collect()

@@ -96,7 +96,21 @@ fn binary(node: Node<'_>) -> Value {
     }
 }
 
+/// Whether a function with a syntax of its own, such as `trim(both ' ' from x)`, has an argument that is NULL.
+fn has_null_argument(function: Node<'_>) -> bool {
+    let is_part = |kind: SyntaxKind| {
+        ["OVERLAY_", "POSITION_", "SUBSTRING_", "TRIM_"]
+            .iter()
+            .any(|name| format!("{kind:?}").starts_with(name))
+    };
+    is_part(function.kind())
+        && function.children().any(|part| value(part) == Value::Null || has_null_argument(part))
+}
+
 fn call(node: Node<'_>) -> Value {
+    if node.children().next().is_some_and(|function| has_null_argument(function)) {
+        return Value::Null;
+    }
     let name = node.children().next().map(|callee| name_of(callee)).unwrap_or_default();
     let list = node.child(SyntaxKind::ARG_LIST);
     let arguments: Vec<Value> = list
@@ -107,8 +121,7 @@ fn call(node: Node<'_>) -> Value {
             _ => value(argument),
         })
         .collect();
-    let is_syntax = ["char_length", "trim", "btrim"].contains(&name.as_str());
-    if (is_strict(&name) || is_syntax) && arguments.contains(&Value::Null) {
+    if is_strict(&name) && arguments.contains(&Value::Null) {
         return Value::Null;
     }
     match name.as_str() {

@@ -247,7 +247,8 @@ impl Schema {
     fn create_attached(&mut self, step: Step<'_>) {
         let own = [SyntaxKind::TRIGGER, SyntaxKind::POLICY, SyntaxKind::RULE];
         let name = step.node.children().find(|part| own.contains(&part.kind())).map(|part| name_of(part));
-        let text = words(step.node).join(" ");
+        // Both words have the same meaning (manual, CREATE TRIGGER).
+        let text = words(step.node).join(" ").replace(" execute procedure ", " execute function ");
         if let Some(view) = step.target().and_then(|name| self.key_of(self.relations.all(), name, step.scope))
         {
             self.relations.note_attached_to_view(&view);

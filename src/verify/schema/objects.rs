@@ -49,11 +49,12 @@ impl View {
         }
     }
 
-    /// Whether `new` has all columns of this view, in this order, and shows the same rows.
+    /// Whether `new` has all columns of this view, in this order, and shows the same rows. What `*` means may change only with
+    /// a table, which is judged there.
     pub(in crate::verify) fn is_contained_in(&self, new: &Self) -> bool {
         let mut rest = new.columns.iter();
         self.rest == new.rest
-            && !self.columns.is_empty()
+            && self.columns.is_empty() == new.columns.is_empty()
             && self.columns.iter().all(|column| rest.any(|other| other == column))
     }
 
