@@ -165,6 +165,9 @@ pub(super) fn changes_used_name(context: &RuleContext<'_>, _: &Span) -> bool {
     {
         return !context.targets().all(|name| net_effect::keeps_enum(context, &name.name));
     }
+    if net_effect::was_renamed(context) {
+        return false;
+    }
     if context.statement.kind != SyntaxKind::ALTER_INDEX {
         return true;
     }
@@ -187,14 +190,15 @@ pub(super) fn default_changes(context: &RuleContext<'_>, span: &Span) -> bool {
     new != OmittedValue::Null && column.is_none_or(|column| column.omitted_value != new)
 }
 
-/// The column has a default, and no other one after the file.
+/// The column has a default, no other one after the file, and the name that it had before the file.
 pub(super) fn has_default(context: &RuleContext<'_>, span: &Span) -> bool {
     let none = || {
         let column = column_ref(context.action_at(span)?)?;
         let has_another = net_effect::column_after(context, &column)
             .is_some_and(|after| after.omitted_value != OmittedValue::Null);
-        let before = &context.table().present()?.column(&column).present()?.omitted_value;
-        Some(has_another || *before == OmittedValue::Null)
+        let now = context.table().present()?.column(&column).present()?;
+        let has_new_name = !now.new && net_effect::column_was_absent(context, &column);
+        Some(has_another || has_new_name || now.omitted_value == OmittedValue::Null)
     };
     !none().unwrap_or(false)
 }

@@ -3,7 +3,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Name, NameRole, Node};
+use crate::sql::{Name, NameRole, Node, Statement};
 use crate::verify::new_objects::is_drop;
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{
@@ -35,6 +35,41 @@ pub(super) fn tables_before<'a>(context: &'a RuleContext<'_>) -> impl Iterator<I
 /// The column before the file.
 pub(super) fn column_before<'a>(context: &RuleContext<'a>, name: &str) -> Option<&'a Column> {
     table_in(before_file(context), context)?.column(name).present()
+}
+
+/// Whether the table had no column `name` before the file.
+pub(super) fn column_was_absent(context: &RuleContext<'_>, name: &str) -> bool {
+    table_in(before_file(context), context).is_some_and(|table| table.column(name).is_absent())
+}
+
+/// Whether the file gave the object that the statement renames the name that it has now, which the running release does not know.
+pub(super) fn was_renamed(context: &RuleContext<'_>) -> bool {
+    let Some(now) = context.statement.renamed(context.script).filter(|_| before_file(context).is_some())
+    else {
+        return false;
+    };
+    let target = |statement: &Statement| {
+        statement.names.iter().find(|name| name.role == NameRole::Target).map(|name| name.name.clone())
+    };
+    let of = target(context.statement);
+    let earlier: Vec<_> = context
+        .file
+        .iter()
+        .filter(|other| other.statement.range.end <= context.statement.range.start)
+        .filter_map(|other| Some((other.statement, other.statement.renamed(context.file_script)?)))
+        .collect();
+    let is_its_name = |name: &str| {
+        Some(name) == of.as_deref()
+            || earlier.iter().any(|(_, renamed)| renamed.from == name && Some(&renamed.to) == of.as_ref())
+    };
+    std::ptr::eq(context.script, context.file_script)
+        && earlier.iter().any(|(statement, renamed)| {
+            statement.kind == context.statement.kind
+                && renamed.to == now.from
+                && renamed.from != renamed.to
+                && (Some(&now.from) == of.as_ref()
+                    || target(statement).is_some_and(|name| is_its_name(&name)))
+        })
 }
 
 /// Whether the file added the column `name` or gave it this name, and the running release leaves it NULL; if it must not be NULL,
@@ -368,6 +403,26 @@ mod tests {
             ("ALTER TABLE t ADD CHECK (k IN ('a', 'b', 'c'))", "add-check"),
         ] {
             assert!(denied_on(BASE, sql).contains(&expected), "{sql}: {:?}", denied_on(BASE, sql));
+        }
+        for (sql, expected) in [
+            (
+                "ALTER TABLE t RENAME CONSTRAINT t_k_fkey TO o; ALTER TABLE t RENAME CONSTRAINT o TO n",
+                vec!["rename-object"],
+            ),
+            ("ALTER INDEX u RENAME TO o; ALTER INDEX o RENAME TO n", vec!["rename-object"]),
+            (
+                "ALTER TABLE t RENAME CONSTRAINT t_k_fkey TO o; ALTER TABLE t RENAME TO s; ALTER TABLE s RENAME CONSTRAINT o TO n",
+                vec!["rename-object", "rename-table"],
+            ),
+            (
+                "ALTER TABLE p RENAME CONSTRAINT p_pkey TO t_k_fkey; ALTER TABLE t RENAME CONSTRAINT t_k_fkey TO n",
+                vec!["rename-object"; 2],
+            ),
+            ("ALTER TABLE t RENAME b TO s; ALTER TABLE t ALTER s DROP DEFAULT", vec!["rename-column"]),
+        ] {
+            let mut denied = denied_on(BASE, sql);
+            denied.sort_unstable();
+            assert_eq!(denied, expected, "{sql}");
         }
         let granted = format!("{BASE}; GRANT SELECT ON v TO app");
         let again = "DROP VIEW v; CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1";
