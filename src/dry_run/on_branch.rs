@@ -90,9 +90,13 @@ pub async fn on_branch(
     let plan = match Box::pin(verdict).await {
         Ok(Verdict::Approved(plan)) => *plan,
         Ok(Verdict::Denied(denied)) => {
+            let hidden = match is_local {
+                true => has_no_hidden_code(&mut connection, &denied.review).await,
+                false => Ok(()),
+            };
             connection.close().await;
             delete(guard, &tell).await;
-            return Ok(Outcome::Denied(denied));
+            return hidden.map(|()| Outcome::Denied(denied));
         }
         Err(refused) if refused.code == Code::BranchRefused => {
             connection.close().await;
@@ -205,14 +209,13 @@ fn accept<'b>(pending: &[Script], broken: impl Iterator<Item = &'b mut QueryBrea
     }
 }
 
-/// Refuses code whose effects its text does not show and that only the shadow accepts, if the role of a local branch could run
+/// Refuses code whose effects its text does not show and that no Allow line accepts, if the role of a local branch could run
 /// programs: code may behave differently on a shadow, and a local branch is on the same server.
 async fn has_no_hidden_code(connection: &mut Connection, review: &Review) -> Result<(), Failure> {
-    let Some(hidden) = review
-        .findings
-        .iter()
-        .find(|finding| finding.rule == RuleId::OpaqueCode && finding.evidence == Evidence::Effect)
-    else {
+    let Some(hidden) = review.findings.iter().find(|finding| {
+        finding.rule == RuleId::OpaqueCode
+            && (finding.evidence == Evidence::Effect || finding.allowed.is_none())
+    }) else {
         return Ok(());
     };
     let Some(role) = shadow::role_with_more_rights(connection).await? else { return Ok(()) };

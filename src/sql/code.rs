@@ -25,6 +25,8 @@ pub struct Code {
     pub expressions: Vec<Script>,
     /// Whether it contains dynamic SQL: `EXECUTE …`.
     pub is_dynamic: bool,
+    /// Whether a run may skip dynamic SQL for another reason than a loop over no rows or an object that is missing or exists.
+    pub may_skip_dynamic: bool,
     /// The contents of its strings, which dynamic SQL may execute.
     pub strings: Vec<String>,
 }
@@ -69,6 +71,11 @@ impl Code {
         }
     }
 
+    /// Whether a run may skip statements, also with all of its objects and rows.
+    pub fn may_skip(&self) -> bool {
+        self.may_skip_dynamic || self.runs.contains(&Runs::Perhaps)
+    }
+
     /// The COMMIT or ROLLBACK in a DO block, which fails in a transaction (manual, chapter 43.8).
     pub(super) fn transaction_control(script: &Script, statement: &Statement) -> Option<Range<usize>> {
         if statement.kind != SyntaxKind::DO {
@@ -96,6 +103,7 @@ impl Code {
             expressions: expressions.collect::<Option<_>>()?,
             runs: parts.statements.into_iter().map(|(_, runs)| runs).collect(),
             is_dynamic: parts.is_dynamic,
+            may_skip_dynamic: parts.may_skip_dynamic,
             strings: parts.strings,
             script: resolved_on_path(script),
         })
@@ -124,6 +132,7 @@ impl Code {
             runs: vec![Runs::Always; script.statements.len()],
             expressions: Vec::new(),
             is_dynamic: false,
+            may_skip_dynamic: false,
             strings: strings.map(str::to_owned).collect(),
             script: resolved_on_path(script),
         })

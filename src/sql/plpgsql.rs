@@ -20,6 +20,8 @@ pub(super) struct Parts {
     pub(super) performed: Vec<usize>,
     pub(super) expressions: Vec<Range<usize>>,
     pub(super) is_dynamic: bool,
+    /// Whether dynamic SQL is in a branch that a run may skip. A loop over rows and an IF that looks for an object are none.
+    pub(super) may_skip_dynamic: bool,
     /// The contents of all strings.
     pub(super) strings: Vec<String>,
 }
@@ -27,7 +29,15 @@ pub(super) struct Parts {
 /// The parts of `text`; `None` if it contains something unknown.
 pub(super) fn split(text: &str) -> Option<Parts> {
     let all = tokens(text);
-    let mut splitter = Splitter { text, all: &all, at: 0, may_have_returned: false, parts: Parts::default() };
+    let mut splitter = Splitter {
+        text,
+        all: &all,
+        at: 0,
+        may_have_returned: false,
+        branches: 0,
+        may_have_left: false,
+        parts: Parts::default(),
+    };
     splitter.body()?;
     splitter.parts.strings = all.iter().filter_map(string).collect();
     Some(splitter.parts)
@@ -81,6 +91,10 @@ struct Splitter<'t> {
     all: &'t [Piece<'t>],
     at: usize,
     may_have_returned: bool,
+    /// Number of the surrounding branches that a run may skip.
+    branches: usize,
+    /// Whether an EXIT or a CONTINUE precedes.
+    may_have_left: bool,
     parts: Parts,
 }
 
@@ -274,7 +288,7 @@ impl Splitter<'_> {
             let then = self.find_word("then")?;
             conditions.extend((self.at..then).map(|at| self.word_at(at)).filter(|word| word != "or"));
             self.at = then + 1;
-            self.statements(&Runs::Perhaps)?;
+            self.branch()?;
         }
         let all = |known: &[&str]| conditions.iter().all(|word| known.contains(&word.as_str()));
         Some(match () {
@@ -325,6 +339,14 @@ impl Splitter<'_> {
         }
     }
 
+    /// Reads the statements of a branch that a run may skip.
+    fn branch(&mut self) -> Read {
+        self.branches += 1;
+        let read = self.statements(&Runs::Perhaps);
+        self.branches -= 1;
+        read
+    }
+
     fn statements(&mut self, runs: &Runs) -> Read {
         loop {
             self.labels();
@@ -361,7 +383,10 @@ impl Splitter<'_> {
                 let end = self.find_word("loop")?;
                 self.expression(end)?;
                 self.at += 1;
-                self.loop_body()
+                self.branches += 1;
+                self.loop_body()?;
+                self.branches -= 1;
+                Some(())
             }
             "for" => self.for_loop(runs),
             "foreach" => {
@@ -372,6 +397,7 @@ impl Splitter<'_> {
                 self.loop_body()
             }
             "exit" | "continue" => {
+                self.may_have_left = true;
                 if let Some(when) = self.find_word("when") {
                     self.at = when + 1;
                     let end = self.end_of_statement()?;
@@ -393,7 +419,7 @@ impl Splitter<'_> {
                 self.statement(end, runs)
             }
             "execute" => {
-                self.parts.is_dynamic = true;
+                self.note_dynamic();
                 self.at = self.end_of_statement()?;
                 Some(())
             }
@@ -420,10 +446,15 @@ impl Splitter<'_> {
         }
     }
 
+    fn note_dynamic(&mut self) {
+        self.parts.is_dynamic = true;
+        self.parts.may_skip_dynamic |= self.branches > 0 || self.may_have_left || self.may_have_returned;
+    }
+
     /// Reads a query, or `EXECUTE …`, that ends before the token at `end`.
     fn query(&mut self, end: usize, runs: &Runs) -> Read {
         if self.word() == "execute" {
-            self.parts.is_dynamic = true;
+            self.note_dynamic();
             self.at = end;
             return Some(());
         }
@@ -441,7 +472,11 @@ impl Splitter<'_> {
         };
         self.expression(then)?;
         self.at += 1;
-        self.statements(&inner)?;
+        if inner == Runs::Perhaps {
+            self.branch()?
+        } else {
+            self.statements(&inner)?
+        }
         self.branches(&["elsif", "elseif"])?;
         self.expect("if")
     }
@@ -452,10 +487,10 @@ impl Splitter<'_> {
             let then = self.find_word("then")?;
             self.expression(then)?;
             self.at += 1;
-            self.statements(&Runs::Perhaps)?;
+            self.branch()?;
         }
         if self.eat("else") {
-            self.statements(&Runs::Perhaps)?;
+            self.branch()?;
         }
         self.expect("end")
     }

@@ -15,9 +15,9 @@ use super::rules::opaque_code::shows_its_effects;
 use super::rules::replace::replaces_only_body;
 use super::rules::squawk::{lint, without_comments};
 use super::rules::verification::UNVERIFIABLE;
-use super::schema::{CodeReplay, CodeStep, Effect, Schema, StatementContext, column_ref};
+use super::schema::{CodeReplay, CodeStep, Effect, Routine, Schema, StatementContext, column_ref, executed};
 use super::{File, Kind, Level, Policy, RuleId, new_parts};
-use crate::sql::{Code, Name, Node, Scope, Script, Statement, normalized};
+use crate::sql::{Code, Name, Node, Runs, Scope, Script, Statement, normalized};
 
 /// A finding before the policy is applied.
 #[derive(Debug, Clone)]
@@ -33,12 +33,29 @@ pub(super) struct RawFinding {
     pub(super) object: Vec<String>,
     /// Whether the statement is in the body of a DO block or a routine.
     pub(super) in_code: bool,
+    /// Whether a run on a shadow shows what the code does elsewhere.
+    pub(super) shadow_shows: bool,
 }
 
 impl RawFinding {
+    /// The finding as one of a statement in code. What a branch does that the shadow skips, no run shows.
+    fn in_code(self, runs: &Runs) -> Self {
+        let is_shown = self.shadow_shows || self.rule.id != RuleId::OpaqueCode;
+        Self { in_code: true, shadow_shows: is_shown && *runs != Runs::Perhaps, ..self }
+    }
+
     /// A finding that concerns no statement.
     pub(super) fn of_file(rule: &'static Rule, range: Range<usize>, message: String) -> Self {
-        Self { rule, range, message, scope: None, words: Vec::new(), object: Vec::new(), in_code: false }
+        Self {
+            rule,
+            range,
+            message,
+            scope: None,
+            words: Vec::new(),
+            object: Vec::new(),
+            in_code: false,
+            shadow_shows: false,
+        }
     }
 }
 
@@ -75,21 +92,30 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<RawFinding> 
         let mut own = place.findings_of(&linted, statement, code.as_ref());
         if let Some(CodeReplay { code, steps }) = code {
             let linted = Linted::of(&code.script, &rules);
-            for (statement, CodeStep { schema, effect }) in code.script.statements.iter().zip(steps) {
+            let statements = code.script.statements.iter().zip(&code.runs);
+            for ((statement, runs), CodeStep { schema, effect }) in statements.zip(steps) {
                 let place = Place { file, scope: *scope, schema, made: &made, followed: &followed };
                 let inner = place.findings_of(&linted, statement, None);
                 // A rule may read the text of the whole block.
                 let inner = inner.into_iter().filter(|raw| !own.iter().any(|own| own.rule.id == raw.rule.id));
-                found.extend(inner.map(|raw| RawFinding { in_code: true, ..raw }));
-                if *effect == Effect::Certain || !is_create(statement.kind) {
+                found.extend(inner.map(|raw| raw.in_code(runs)));
+                // A name of a temporary table means it wherever the code goes on.
+                let is_temporary = || statement.node(&code.script).contains(&[SyntaxKind::TEMP]);
+                if *effect == Effect::Certain || !is_create(statement.kind) || is_temporary() {
                     learn(&mut made, &code.script, statement, *scope, schema);
                 }
             }
         }
         let place = Place { file, scope: *scope, schema, made: &made, followed: &followed };
         place.replace_bodies(&mut own, &rules, policy, statement);
+        let runs_now = executed(statement.kind, statement.node(file.script));
         for routine in &used {
-            found.extend(place.findings_in_body(routine, &rules, &own));
+            let in_body = place.findings_in_body(routine, &rules, &own);
+            found.extend(
+                in_body
+                    .into_iter()
+                    .map(|raw| RawFinding { shadow_shows: raw.shadow_shows && runs_now, ..raw }),
+            );
         }
         found.extend(own);
         learn(&mut made, file.script, statement, *scope, schema);
@@ -208,6 +234,7 @@ impl Place<'_> {
                     words,
                     object,
                     in_code: false,
+                    shadow_shows: rule.id == RuleId::OpaqueCode && shows_branches(&context, code),
                 });
             }
         }
@@ -232,6 +259,7 @@ impl Place<'_> {
         let routine = UsedRoutine {
             name: String::new(),
             use_at: statement.range.clone(),
+            may_skip: true,
             code: Some(code),
             is_shown: true,
             is_only_one: true,
@@ -263,8 +291,9 @@ impl Place<'_> {
         let mut found = Vec::new();
         if let Some(code) = &routine.code {
             let linted = Linted::of(&code.script, rules);
-            for statement in &code.script.statements {
-                found.extend(self.findings_of(&linted, statement, None));
+            for (statement, runs) in code.script.statements.iter().zip(&code.runs) {
+                let own = self.findings_of(&linted, statement, None);
+                found.extend(own.into_iter().map(|raw| raw.in_code(runs)));
             }
         }
         let opaque = RuleId::OpaqueCode.rule();
@@ -273,13 +302,28 @@ impl Place<'_> {
             let message = format!("`{}` {}", routine.name, opaque.why);
             let words = vec![routine.name.clone()];
             let (range, object, scope) = (routine.use_at.clone(), words.clone(), self.scope);
-            found.push(RawFinding { rule: opaque, range, message, scope, words, object, in_code: false });
-        }
-        for raw in &mut found {
-            raw.in_code = true;
+            let shadow_shows = !routine.may_skip;
+            found.push(RawFinding {
+                rule: opaque,
+                range,
+                message,
+                scope,
+                words,
+                object,
+                in_code: true,
+                shadow_shows,
+            });
         }
         found
     }
+}
+
+/// Whether a run executes all dynamic SQL of the statement's block, and of the routines of the chain that it calls.
+fn shows_branches(context: &RuleContext<'_>, code: Option<&CodeReplay>) -> bool {
+    let is_block = context.statement.kind == SyntaxKind::DO;
+    let calls = context.statement.names.iter().filter_map(|name| context.schema.has_routine(&name.name));
+    let may_skip = |routine: &Routine| routine.code().is_none_or(|code| code.may_skip());
+    !(is_block && code.is_none_or(|replay| replay.code.may_skip_dynamic)) && !calls.flatten().any(may_skip)
 }
 
 fn spans(rule: &Rule, context: &RuleContext<'_>, violations: &[(SquawkRule, Span)]) -> Vec<Span> {

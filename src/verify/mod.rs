@@ -143,6 +143,8 @@ struct Found {
     words: Vec<String>,
     /// Whether the statement is in the body of a DO block or a routine.
     in_code: bool,
+    /// Whether a run on a shadow shows what the code does elsewhere.
+    shadow_shows: bool,
 }
 
 impl Found {
@@ -152,6 +154,7 @@ impl Found {
             range: raw.range.clone(),
             words: raw.words.clone(),
             in_code: raw.in_code,
+            shadow_shows: raw.shadow_shows,
         }
     }
 }

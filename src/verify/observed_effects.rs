@@ -102,6 +102,9 @@ impl ObservedEffect {
 /// The reason for accepting opaque code.
 const EFFECTS_OBSERVED: &str = "the shadow observed all of its effects";
 
+/// Added to the help of a finding about code in a branch.
+const MAY_BE_SKIPPED: &str = "; the shadow cannot show it, since another database may take another branch";
+
 /// Added to the help of a finding from text that the shadow did not confirm.
 const NO_HARM: &str =
     "; on the shadow it did no harm: if the same is true for your data, accept it with an Allow line";
@@ -135,6 +138,7 @@ impl ObservedEffects {
                 words: observed.words.clone(),
                 object: observed.object(),
                 in_code: false,
+                shadow_shows: false,
             };
             // The policy may set a milder level than the effect's, and the effect's may be milder than the rule's.
             let mut own = Found::new(file, &raw, level.max(observed.level));
@@ -145,7 +149,7 @@ impl ObservedEffects {
 
     /// Accepts a finding if the effects of the code were observed, or if no query needs the object. Otherwise extends the help.
     pub(super) fn accept_observed(&self, found: &mut Found) {
-        let Found { finding, range, in_code, .. } = found;
+        let Found { finding, range, in_code, shadow_shows, .. } = found;
         let within = |whole: &Range<usize>| whole.start <= range.start && range.end <= whole.end;
         let Some(statement) = self.seen.iter().find(|whole| within(whole)) else { return };
         if finding.allowed.is_some() || finding.level != Level::Deny || finding.evidence == Evidence::Queries
@@ -160,13 +164,15 @@ impl ObservedEffects {
         // No query shows the loss of rows.
         let loses_rows = || self.observed.iter().any(|it| harmed(it) && !concerns_definitions(it.rule));
         let of_code = finding.rule == RuleId::OpaqueCode || *in_code;
-        if is_text && of_code && finding.observed.is_empty() {
+        if is_text && of_code && *shadow_shows && finding.observed.is_empty() {
             // Each of its effects is in another finding.
             finding.allowed = Some(EFFECTS_OBSERVED.to_owned());
             finding.evidence = Evidence::Effect;
         } else if self.unneeded && concerns_definitions(finding.rule) && !(is_text && loses_rows()) {
             finding.allowed = Some(UNNEEDED.to_owned());
             finding.evidence = Evidence::Queries;
+        } else if is_text && of_code && finding.observed.is_empty() {
+            finding.help.push_str(MAY_BE_SKIPPED);
         } else if is_text && !self.observed.iter().any(harmed) {
             finding.help.push_str(NO_HARM);
         }

@@ -33,6 +33,8 @@ pub(super) struct UsedRoutine {
     pub(super) use_at: Range<usize>,
     /// Its body; `None` if it cannot be read, or its findings are already reported, or the server prevents it from changing data.
     pub(super) code: Option<Code>,
+    /// Whether a run may skip some of it.
+    pub(super) may_skip: bool,
     /// Whether its statements show all that it does.
     pub(super) is_shown: bool,
     /// Whether a call certainly means this one.
@@ -123,6 +125,7 @@ impl<'a> Routines<'a> {
                 let is_pure = Routine::is_pure(defined.statement.node(self.script));
                 let code = Code::of(self.script, defined.statement);
                 let known = code.is_some();
+                let may_skip = code.as_ref().is_none_or(Code::may_skip);
                 let followed = [name.name.clone()];
                 let is_shown = is_pure
                     || code.as_ref().is_some_and(|code| shows_its_effects(code, schema, scope, &followed));
@@ -134,6 +137,7 @@ impl<'a> Routines<'a> {
                 used.push(UsedRoutine {
                     name: name.name.clone(),
                     use_at: name.range.clone(),
+                    may_skip,
                     code,
                     is_shown,
                     is_only_one: defined.is_only_one,

@@ -140,6 +140,47 @@ fn opaque_code_without_a_visible_effect_stays_denied() {
 }
 
 #[test]
+fn a_branch_that_the_shadow_skips_is_not_observed() {
+    let project = project();
+    let block = |code: &str| format!("DO $$ DECLARE n bigint; r record; BEGIN {code} END $$;");
+    for sql in [
+        block("IF now() < '2000-01-01' THEN DELETE FROM accounts; END IF;"),
+        block("IF (SELECT count(*) FROM accounts) > 100000 THEN DROP TABLE accounts; END IF;"),
+        block(
+            "SELECT count(*) INTO n FROM accounts; IF n < 100000 THEN RETURN; END IF; DROP TABLE accounts;",
+        ),
+        block("IF now() < '2000-01-01' THEN EXECUTE 'DELETE FROM accounts'; END IF;"),
+        block("CASE WHEN now() > '2000-01-01' THEN NULL; ELSE EXECUTE 'DELETE FROM accounts'; END CASE;"),
+        block("WHILE now() < '2000-01-01' LOOP EXECUTE 'DELETE FROM accounts'; END LOOP;"),
+        block("BEGIN n := 1; EXCEPTION WHEN division_by_zero THEN EXECUTE 'DELETE FROM accounts'; END;"),
+        block(
+            "FOR r IN SELECT id FROM accounts LOOP CONTINUE WHEN true; EXECUTE 'DELETE FROM accounts'; END LOOP;",
+        ),
+        "CREATE FUNCTION thin() RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF now() < '2000-01-01' THEN \
+         DELETE FROM accounts; END IF; END $$; SELECT thin();"
+            .to_owned(),
+        "CREATE FUNCTION thin() RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF now() < '2000-01-01' THEN \
+         EXECUTE 'DELETE FROM accounts'; END IF; END $$; SELECT thin();"
+            .to_owned(),
+    ] {
+        let (code, rules) = denied(&project, "platform", &sql);
+        assert!(code == 1 && !rules.is_empty(), "{sql}: {rules:?}");
+    }
+    for sql in [
+        block(
+            "IF NOT EXISTS (SELECT FROM pg_attribute WHERE attname = 'extra') THEN \
+             EXECUTE 'ALTER TABLE accounts ADD COLUMN extra text'; END IF;",
+        ),
+        block(
+            "FOR r IN SELECT 'accounts' AS name LOOP EXECUTE format('ALTER TABLE %I ADD COLUMN extra text', r.name); END LOOP;",
+        ),
+        block("IF to_regclass('gone') IS NOT NULL THEN DROP TABLE gone; END IF;"),
+    ] {
+        assert_eq!(denied(&project, "platform", &sql), (0, vec![]), "{sql}");
+    }
+}
+
+#[test]
 fn of_many_rows_each_counts() {
     let project = project();
     let (code, rules) = denied(&project, "platform", &dark("DELETE FROM big WHERE id > 2100"));

@@ -83,7 +83,14 @@ fn without_parentheses(node: Node<'_>) -> Node<'_> {
 pub(super) fn null_possible(context: &RuleContext<'_>, span: &Span) -> bool {
     let proven = || {
         let column = column_ref(context.action_at(span)?)?;
-        Some(context.table().present()?.proves_not_null(&column))
+        let table = context.table().present()?;
+        // The running release does not write NULL to a column that it does not know, and gets the default.
+        let is_filled = table.column(&column).present().is_some_and(|column| column.new)
+            && net_effect::column_was_absent(context, &column)
+            && net_effect::column_after(context, &column).is_some_and(
+                |after| matches!(&after.omitted_value, OmittedValue::Default(value) if !value.contains('(')),
+            );
+        Some(is_filled || table.proves_not_null(&column))
     };
     !proven().unwrap_or(false)
 }

@@ -3,7 +3,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Name, NameRole, Node, Statement};
+use crate::sql::{Name, NameRole, Node, Renamed, Statement};
 use crate::verify::new_objects::is_drop;
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{
@@ -24,6 +24,37 @@ fn after_file<'a>(context: &RuleContext<'a>) -> Option<&'a Schema> {
 
 fn table_in<'a>(schema: Option<&'a Schema>, context: &RuleContext<'_>) -> Option<&'a Table> {
     schema?.table(context.targets().next()?, context.scope).present()
+}
+
+/// What the file renames before the statement, the last first.
+fn renames_before(context: &RuleContext<'_>) -> Vec<Renamed> {
+    let mut renames: Vec<_> = context
+        .file
+        .iter()
+        .filter(|other| other.statement.range.end <= context.statement.range.start)
+        .filter_map(|other| other.statement.renamed(context.file_script))
+        .filter(|renamed| renamed.from != renamed.to && !renamed.is_label)
+        .collect();
+    renames.reverse();
+    renames
+}
+
+/// The text of a constraint with the names that the file renamed as they were before it.
+fn with_old_names(text: &str, renames: &[Renamed]) -> String {
+    let old = |word: &str| {
+        renames.iter().fold(word.to_owned(), |word, renamed| match word == renamed.to {
+            true => renamed.from.clone(),
+            false => word,
+        })
+    };
+    text.split(' ').map(old).collect::<Vec<_>>().join(" ")
+}
+
+/// The statement's table before the file under the name that it had then.
+fn renamed_table<'a>(context: &RuleContext<'a>, renames: &[Renamed]) -> Option<&'a Table> {
+    let target = context.targets().next()?;
+    let name = with_old_names(&target.name, renames);
+    before_file(context)?.table(&Name { name, ..target.clone() }, context.scope).present()
 }
 
 /// The statement's table before the file, and before the statement.
@@ -219,15 +250,23 @@ fn keeps_privileges(context: &RuleContext<'_>, name: &Name) -> bool {
 /// Whether a foreign key or CHECK that held before refuses the same rows as `new`, a constraint of `column` or of the table.
 pub(super) fn is_enforced_before(context: &RuleContext<'_>, new: Node<'_>, column: Option<&str>) -> bool {
     let text = constraint_text(new, column);
-    let mut held = tables_before(context).flat_map(|table| &table.constraints);
-    held.any(|old| match old.kind {
-        ConstraintKind::ForeignKey { .. } => without_actions(&old.text) == without_actions(&text),
+    let is_enforced_by = |old: &Constraint, text: &str| match old.kind {
+        ConstraintKind::ForeignKey { .. } => without_actions(&old.text) == without_actions(text),
         ConstraintKind::Check => {
             let is_enforced = !old.text.contains("not enforced");
-            is_enforced && (old.text == text || allows_more(&old.text, &text))
+            is_enforced && (old.text == text || allows_more(&old.text, text))
         }
         _ => false,
-    })
+    };
+    let renames = renames_before(context);
+    if renames.is_empty() {
+        return tables_before(context)
+            .flat_map(|table| &table.constraints)
+            .any(|old| is_enforced_by(old, &text));
+    }
+    let old_text = with_old_names(&text, &renames);
+    let before = renamed_table(context, &renames);
+    before.is_some_and(|table| table.constraints.iter().any(|old| is_enforced_by(old, &old_text)))
 }
 
 /// The definition of a foreign key up to its actions.
@@ -308,6 +347,8 @@ mod tests {
             "ALTER TABLE t ADD n int, ADD o int, ADD CHECK ((n IS NULL) = (o IS NULL)), ADD UNIQUE (n, o)",
             "DROP TRIGGER g ON t; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()",
             "DROP TRIGGER g ON t; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE PROCEDURE touch()",
+            "ALTER TABLE t ADD n kind; ALTER TABLE t ALTER n SET NOT NULL, ALTER n SET DEFAULT 'live'",
+            "ALTER TABLE t ADD n int; UPDATE t SET n = 1; ALTER TABLE t ALTER n SET DEFAULT 1; ALTER TABLE t ALTER n SET NOT NULL",
             "DROP VIEW w; CREATE VIEW w AS WITH o AS (SELECT * FROM t) SELECT o.*, 1 AS n FROM o UNION ALL SELECT o.*, NULL FROM o",
             "CREATE OR REPLACE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()",
             "ALTER TABLE t DROP CONSTRAINT t_r_check; ALTER TABLE t ADD CONSTRAINT t_r_check CHECK (r IN ('a', 'b', 'c'))",
@@ -405,6 +446,20 @@ mod tests {
             assert!(denied_on(BASE, sql).contains(&expected), "{sql}: {:?}", denied_on(BASE, sql));
         }
         for (sql, expected) in [
+            (
+                "ALTER TABLE t DROP CONSTRAINT t_k_fkey; ALTER TABLE t RENAME k TO kk; ALTER TABLE t RENAME TO s; ALTER TABLE p RENAME TO q; \
+                 ALTER TABLE s ADD CONSTRAINT s_kk_fkey FOREIGN KEY (kk) REFERENCES q (id)",
+                vec!["rename-column", "rename-table", "rename-table"],
+            ),
+            (
+                "ALTER TABLE t RENAME k TO kk; ALTER TABLE t RENAME a TO k; ALTER TABLE t ADD CONSTRAINT o FOREIGN KEY (k) REFERENCES p (id)",
+                vec!["add-foreign-key", "rename-column", "rename-column"],
+            ),
+            ("ALTER TABLE t ADD n int; ALTER TABLE t ALTER n SET NOT NULL", vec!["set-not-null"]),
+            (
+                "ALTER TABLE t ALTER r SET DEFAULT 'a'; ALTER TABLE t ALTER r SET NOT NULL",
+                vec!["set-not-null"],
+            ),
             (
                 "ALTER TABLE t RENAME CONSTRAINT t_k_fkey TO o; ALTER TABLE t RENAME CONSTRAINT o TO n",
                 vec!["rename-object"],

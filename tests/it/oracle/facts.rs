@@ -356,6 +356,12 @@ impl Compared<'_> {
     }
 
     fn changed(&self, key: &Key, old: &Properties, new: &Properties) -> (Weight, String) {
+        let is_foreign = |properties: &Properties| get(properties, "type") == "foreign key";
+        if is_foreign(old) && is_foreign(new) && get(old, "columns") != get(new, "columns") {
+            // Another foreign key got the name.
+            let lost = if Self::has_same(key, old, self.after) { Weight::Nothing } else { Weight::Harm };
+            return (lost.max(self.added_part(key, new).0), "another foreign key has the name".to_owned());
+        }
         let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         let differing = names.into_iter().filter(|name| old.get(*name) != new.get(*name));
         let each = differing.map(|name| {
@@ -370,6 +376,9 @@ impl Compared<'_> {
         let kind = get(new, "type");
         match (part, name) {
             ("index", "definition") if get(new, "unique").is_empty() => Weight::Nothing,
+            ("index", "definition") if !from.contains("UNIQUE INDEX") => Weight::Nothing,
+            ("index", "unique") if from.is_empty() => self.added_unique(key, new),
+            ("constraint", "of") if key.kind == "rows" => Weight::Nothing,
             ("", "options") if key.kind == "view" => Weight::Harm,
             ("", "options") if matches!(key.kind.as_str(), "function" | "procedure") => Weight::Arguable,
             (_, name) if PLAIN.contains(&name) => Weight::Nothing,
