@@ -90,10 +90,8 @@ pub async fn on_branch(
     let plan = match Box::pin(verdict).await {
         Ok(Verdict::Approved(plan)) => *plan,
         Ok(Verdict::Denied(denied)) => {
-            let hidden = match is_local {
-                true => has_no_hidden_code(&mut connection, &denied.review).await,
-                false => Ok(()),
-            };
+            let hidden =
+                if is_local { has_no_hidden_code(&mut connection, &denied.review).await } else { Ok(()) };
             connection.close().await;
             delete(guard, &tell).await;
             return hidden.map(|()| Outcome::Denied(denied));

@@ -473,9 +473,9 @@ impl Splitter<'_> {
         self.expression(then)?;
         self.at += 1;
         if inner == Runs::Perhaps {
-            self.branch()?
+            self.branch()?;
         } else {
-            self.statements(&inner)?
+            self.statements(&inner)?;
         }
         self.branches(&["elsif", "elseif"])?;
         self.expect("if")

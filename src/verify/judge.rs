@@ -323,7 +323,8 @@ fn shows_branches(context: &RuleContext<'_>, code: Option<&CodeReplay>) -> bool 
     let is_block = context.statement.kind == SyntaxKind::DO;
     let calls = context.statement.names.iter().filter_map(|name| context.schema.has_routine(&name.name));
     let may_skip = |routine: &Routine| routine.code().is_none_or(|code| code.may_skip());
-    !(is_block && code.is_none_or(|replay| replay.code.may_skip_dynamic)) && !calls.flatten().any(may_skip)
+    let shows_block = || code.is_some_and(|replay| !replay.code.may_skip_dynamic);
+    (!is_block || shows_block()) && !calls.flatten().any(may_skip)
 }
 
 fn spans(rule: &Rule, context: &RuleContext<'_>, violations: &[(SquawkRule, Span)]) -> Vec<Span> {
