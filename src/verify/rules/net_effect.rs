@@ -42,10 +42,12 @@ fn renames_before(context: &RuleContext<'_>) -> Vec<Renamed> {
 /// The text of a constraint with the names that the file renamed as they were before it.
 fn with_old_names(text: &str, renames: &[Renamed]) -> String {
     let old = |word: &str| {
-        renames.iter().fold(word.to_owned(), |word, renamed| match word == renamed.to {
-            true => renamed.from.clone(),
-            false => word,
-        })
+        renames.iter().fold(
+            word.to_owned(),
+            |word, renamed| {
+                if word == renamed.to { renamed.from.clone() } else { word }
+            },
+        )
     };
     text.split(' ').map(old).collect::<Vec<_>>().join(" ")
 }
