@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
@@ -21,12 +22,31 @@ pub(super) type Record = Map<String, Value>;
 /// The rows of tables, and the state of sequences.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
-    tables: BTreeMap<Table, Rowset>,
+    tables: BTreeMap<Table, Rc<Rowset>>,
     /// Partitions without rows. The rows of the others are read through the root.
     empty_partitions: BTreeSet<Table>,
     sequences: BTreeMap<Table, Sequence>,
+    /// The identity and the shape of each table whose rows cannot change otherwise without being counted.
+    states: BTreeMap<Table, String>,
     times: Times,
 }
+
+/// Earlier rows, and whether the rows of a table may have changed since although this transaction did not write to it.
+pub(super) type KnownRows<'a> = (&'a Rows, &'a dyn Fn(&Table) -> bool);
+
+/// The identity and the shape of a table: a rewrite changes the first, a column or the labels of an enum the second. Empty for a
+/// parent and for a table with a virtual column, whose values can change without a write.
+const STATE: &str = "CASE WHEN c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid) THEN \
+    (SELECT concat_ws(' ', c.oid, c.relfilenode, md5(string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, \
+        a.attisdropped), ',' ORDER BY a.attnum)), types.hash) \
+     FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 HAVING NOT bool_or(a.attgenerated = 'v')) \
+    END AS state, pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid) + pg_catalog.pg_stat_get_xact_tuples_updated(c.oid) \
+    + pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid) > 0 AS is_written";
+
+/// A hash of all types whose change shows in unchanged rows: enums and composite types.
+const TYPES: &str = "(SELECT concat_ws(' ', (SELECT md5(string_agg(enumlabel, ',' ORDER BY oid)) FROM pg_catalog.pg_enum), \
+    (SELECT md5(string_agg(concat_ws(' ', t.attrelid, t.attnum, t.attname, t.atttypid), ',' ORDER BY t.attrelid, t.attnum)) \
+     FROM pg_catalog.pg_attribute t JOIN pg_catalog.pg_class k ON k.oid = t.attrelid AND k.relkind = 'c')) AS hash) types";
 
 /// The beginning of the transaction that read the rows and the moment of the reading, as JSON texts, with and without a time zone.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -114,6 +134,12 @@ impl Rows {
         }
     }
 
+    /// The names of the tables of a schema that have rows.
+    pub(super) fn filled(&self, schema: &SchemaName) -> impl Iterator<Item = &str> {
+        let filled = self.tables.iter().filter(|(_, rows)| rows.count > 0);
+        filled.filter(move |((of, _), _)| of == schema.as_str()).map(|((_, name), _)| name.as_str())
+    }
+
     /// The tables whose rows differ in `after`.
     pub(super) fn changed_tables<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = Table> + 'a {
         let changed = self
@@ -123,16 +149,20 @@ impl Rows {
         changed.map(|(table, _)| table.clone())
     }
 
-    /// Reads them, in two round trips.
-    pub(super) async fn read(connection: &mut Connection, schemas: &[SchemaName]) -> Result<Self, Failure> {
+    /// Reads them, in two round trips. Tables that cannot have changed since `known` are not read again.
+    pub(super) async fn read(
+        connection: &mut Connection,
+        schemas: &[SchemaName],
+        known: Option<KnownRows<'_>>,
+    ) -> Result<Self, Failure> {
         let doing = "reading the sample rows";
         let names: Vec<String> = schemas.iter().map(|schema| literal(schema.as_str())).collect();
         let own = OWN_TABLES.iter().chain([&OWN_SEQUENCE]).map(|name| literal(name));
         let list = format!(
             "SELECT n.nspname::text AS schema, c.relname::text AS name, c.oid::regclass::text AS quoted, \
              CASE WHEN c.relkind = 'S' THEN 'sequence' WHEN c.relispartition THEN 'partition' ELSE 'table' END AS kind, \
-             coalesce(s.seqincrement > 0, false) AS rises \
-             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             coalesce(s.seqincrement > 0, false) AS rises, {STATE} \
+             FROM {TYPES}, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              LEFT JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid \
              WHERE c.relkind IN ('r', 'p', 'S') AND n.nspname IN ({}) \
              AND c.relname NOT IN ({})",
@@ -141,7 +171,23 @@ impl Rows {
         );
         let listed =
             connection.query_on_own_path(&list).await.map_err(|server_error| server_error.failure(doing))?;
-        let listed: Vec<&Row> = listed.iter().flatten().collect();
+        let mut rows = Self::default();
+        let mut to_read: Vec<&Row> = Vec::new();
+        for row in listed.iter().flatten() {
+            let name = (row.text("schema")?, row.text("name")?);
+            let state = row.optional_text("state")?;
+            let same = known.and_then(|(known, may_differ)| {
+                let is_same =
+                    state.is_some() && known.states.get(&name) == state.as_ref() && !may_differ(&name);
+                known.tables.get(&name).filter(|_| is_same)
+            });
+            match same.filter(|_| !matches!(row.get_bool("is_written"), Ok(true))) {
+                Some(same) => drop(rows.tables.insert(name.clone(), Rc::clone(same))),
+                None => to_read.push(row),
+            }
+            rows.states.extend(state.map(|state| (name, state)));
+        }
+        let listed = to_read;
         let mut query = Times::QUERY.to_owned();
         for row in &listed {
             let quoted = row.text("quoted")?;
@@ -159,10 +205,6 @@ impl Rows {
                      FROM (SELECT * FROM {quoted} LIMIT {ROWS}) tenure_row; "
                 ),
             };
-        }
-        let mut rows = Self::default();
-        if listed.is_empty() {
-            return Ok(rows);
         }
         let sets =
             connection.query_on_own_path(&query).await.map_err(|server_error| server_error.failure(doing))?;
@@ -183,7 +225,7 @@ impl Rows {
                     }
                 }
                 _ => {
-                    rows.tables.insert(name, Rowset::of(set, doing)?);
+                    rows.tables.insert(name, Rc::new(Rowset::of(set, doing)?));
                 }
             }
         }
@@ -218,7 +260,8 @@ impl Rows {
                 [("last_value", Value::from(sequence.last)), ("is_called", Value::from(sequence.is_called))];
             vec![values.into_iter().map(|(column, value)| (column.to_owned(), value)).collect()]
         };
-        let tables = self.tables.into_iter().map(|((_, table), rows)| (table, rows.read));
+        let tables =
+            self.tables.into_iter().map(|((_, table), rows)| (table, Rc::unwrap_or_clone(rows).read));
         tables.chain(self.sequences.into_iter().map(move |((_, name), sequence)| (name, row(sequence))))
     }
 
@@ -328,7 +371,10 @@ mod tests {
     fn rows(json: &str) -> Rows {
         let read: Vec<Record> = serde_json::from_str(json).unwrap();
         let rows = Rowset { count: read.len(), read, sums: Record::new() };
-        Rows { tables: BTreeMap::from([(("s".to_owned(), "t".to_owned()), rows)]), ..Rows::default() }
+        Rows {
+            tables: BTreeMap::from([(("s".to_owned(), "t".to_owned()), Rc::new(rows))]),
+            ..Rows::default()
+        }
     }
 
     fn lost(before: &str, after: &str) -> Vec<DataLoss> {

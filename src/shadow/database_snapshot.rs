@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::attributed::JudgedChange;
-use super::data::Rows;
+use super::data::{KnownRows, Rows};
+use super::watch::Table;
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::postgres::catalog::{
-    Change, Difference, Effect, Fingerprints, Kind, ObjectKey, Property, SchemaSnapshot, Snapshots,
-    Transaction, fingerprints_as,
+    self, Change, Difference, Effect, Fingerprints, Kind, ObjectKey, Property, SchemaSnapshot, Transaction,
 };
 use crate::postgres::{Connection, Row};
 use crate::sql::{OWN_SEQUENCE, OWN_TABLES, normalized};
@@ -37,34 +37,52 @@ pub(super) struct OutsideObject {
 }
 
 impl DatabaseSnapshot {
-    /// Takes a new snapshot. Reads only schemas whose fingerprint differs from that in `self`.
+    /// Takes a new snapshot. Reads only schemas whose fingerprint differs from that in `self`, and in the transaction that began
+    /// after `self`, only the rows of tables that it may have changed.
     pub(super) async fn refreshed(
         &self,
         connection: &mut Connection,
         asked: Transaction,
     ) -> Result<Self, Failure> {
+        let known: Option<KnownRows<'_>> =
+            (asked == Transaction::Current).then_some((&self.rows, &|_| false));
+        self.refreshed_knowing(connection, asked, known).await
+    }
+
+    /// The same; `known` are rows that may still be valid.
+    pub(super) async fn refreshed_knowing(
+        &self,
+        connection: &mut Connection,
+        asked: Transaction,
+        known: Option<KnownRows<'_>>,
+    ) -> Result<Self, Failure> {
         let (schemas, outside) = contents(connection).await?;
-        let fingerprints = fingerprints_as(connection, &schemas, asked).await?;
-        let mut taken = Snapshots::new(asked, is_own);
-        for (schema, snapshot) in &self.snapshots {
-            if let Some(print) =
-                fingerprints.get(schema).filter(|print| self.fingerprints.get(schema) == Some(print))
-            {
-                taken.add(print, snapshot);
-            }
-        }
+        let (fingerprints, mut changed) =
+            catalog::changed_since(connection, &schemas, &self.fingerprints, asked).await?;
         let mut snapshots: BTreeMap<SchemaName, Rc<SchemaSnapshot>> = BTreeMap::new();
-        for (schema, print) in &fingerprints {
-            snapshots.insert(schema.clone(), taken.of(connection, schema, Some(print)).await?);
+        for schema in fingerprints.keys() {
+            let taken = match (changed.remove(schema), self.snapshots.get(schema)) {
+                (None, Some(known)) => Rc::clone(known),
+                (changed, _) => Rc::new(changed.unwrap_or_default().without(is_own)),
+            };
+            snapshots.insert(schema.clone(), taken);
         }
-        let rows = Rows::read(connection, &schemas).await?;
+        let rows = Rows::read(connection, &schemas, known).await?;
         Ok(Self { fingerprints, snapshots, rows, outside })
     }
 
-    /// Reads only the rows again, for when nothing else can have changed.
-    pub(super) async fn with_rows(&self, connection: &mut Connection) -> Result<Self, Failure> {
+    /// Reads only the rows of the tables `changed` again, for when nothing else can have changed.
+    pub(super) async fn with_rows(
+        &self,
+        connection: &mut Connection,
+        changed: &BTreeSet<Table>,
+    ) -> Result<Self, Failure> {
+        if changed.is_empty() {
+            return Ok(self.clone());
+        }
         let schemas: Vec<SchemaName> = self.fingerprints.keys().cloned().collect();
-        Ok(Self { rows: Rows::read(connection, &schemas).await?, ..self.clone() })
+        let known: KnownRows<'_> = (&self.rows, &|table| changed.contains(table));
+        Ok(Self { rows: Rows::read(connection, &schemas, Some(known)).await?, ..self.clone() })
     }
 
     /// Whether `after` differs.

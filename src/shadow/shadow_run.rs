@@ -1,14 +1,16 @@
 //! Runs the chain on a shadow step by step. Each step runs twice: first statement by statement in a transaction that is rolled
 //! back, then as `migrate up` runs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::data::{KnownRows, Rows};
 use super::database::Shadow;
 use super::database_snapshot::DatabaseSnapshot;
 use super::queries::Queries;
 use super::statements::{SnapshotTiming, server_change_failure};
 use super::step::Step;
+use super::watch::Table;
 use super::{decoy, sample, setup};
 use crate::chain::{Migration, Version};
 use crate::error::{Class, Failure};
@@ -128,19 +130,30 @@ async fn run_steps(
     let mut queries = release.map(Queries::of);
     for index in steps {
         // The snapshot after the previous step is still valid, except for the rows, unless tenants were created since.
-        let is_known = !shadow.prepare(&project.chain.migrations()[index]).await? && !all.is_empty();
-        let before = if is_known {
-            snapshot.with_rows(shadow.connection).await?
-        } else {
-            snapshot.refreshed(shadow.connection, Transaction::Own).await?
+        let prepared = shadow.prepare(&project.chain.migrations()[index], &snapshot.rows).await?;
+        let before = match prepared {
+            Prepared::Rows(changed) if !all.is_empty() => {
+                snapshot.with_rows(shadow.connection, &changed).await?
+            }
+            _ => snapshot.refreshed(shadow.connection, Transaction::Own).await?,
         };
         if let Some(queries) = &mut queries {
             shadow.observe_before(queries).await?;
         }
-        let mut step = shadow.step(index, &before, release.is_some()).await?;
+        let (mut step, observed) = shadow.step(index, &before, release.is_some()).await?;
         let has_failed = step.failure.is_some();
         if !has_failed {
-            snapshot = before.refreshed(shadow.connection, Transaction::Own).await?;
+            // The migrated schemas are usually those that the transaction showed; the control tenant was not in it.
+            let control = shadow.control_tenant.clone();
+            let may_differ =
+                |table: &Table| control.as_ref().is_some_and(|control| control.as_str() == table.0);
+            snapshot = match observed.filter(|_| !step.has_deferred) {
+                Some(observed) => {
+                    let known: KnownRows<'_> = (&observed.rows, &may_differ);
+                    observed.refreshed_knowing(shadow.connection, Transaction::Own, Some(known)).await?
+                }
+                None => before.refreshed(shadow.connection, Transaction::Own).await?,
+            };
             let migration = &project.chain.migrations()[index];
             shadow.attribute_changes(migration, &mut step, &before, &snapshot);
             if !migration.transactional {
@@ -161,6 +174,14 @@ async fn run_steps(
         last.new_tenant = shadow.new_tenants(project.chain.migrations()[last.index].to()).await?;
     }
     Ok(all)
+}
+
+/// What the preparation of a step changed.
+enum Prepared {
+    /// Tenants were created.
+    Tenants,
+    /// The rows of these tables.
+    Rows(BTreeSet<Table>),
 }
 
 /// A run of the chain on a shadow.
@@ -185,9 +206,9 @@ impl ShadowRun<'_> {
         setup::migrate(self.connection, self.project, to).await
     }
 
-    /// Creates the tenants of each template as soon as its base version is reached, and fills empty tables. Returns whether it
-    /// created tenants.
-    async fn prepare(&mut self, migration: &Migration) -> Result<bool, Failure> {
+    /// Creates the tenants of each template as soon as its base version is reached, and fills empty tables; `known` are the rows
+    /// before.
+    async fn prepare(&mut self, migration: &Migration, known: &Rows) -> Result<Prepared, Failure> {
         let settings = &self.project.settings;
         // The default template is the first.
         let usual = self.project.template(None).ok();
@@ -218,10 +239,12 @@ impl ShadowRun<'_> {
             }
             self.tenants.extend(made);
         }
+        let mut changed = BTreeSet::new();
         if self.has_rows {
-            sample::fill(self.connection, &self.schemas(), &[settings.tenants.registry.as_str()]).await?;
+            let but = [settings.tenants.registry.as_str()];
+            changed = sample::fill(self.connection, &self.schemas(), &but, known).await?;
         }
-        Ok(!requested.is_empty())
+        Ok(if requested.is_empty() { Prepared::Rows(changed) } else { Prepared::Tenants })
     }
 
     /// The platform's schema and those of all tenants.
@@ -307,21 +330,23 @@ impl ShadowRun<'_> {
         Ok(lines)
     }
 
-    /// Observes the statements of a step in a transaction that is rolled back, then migrates to its version.
+    /// Observes the statements of a step in a transaction that is rolled back, then migrates to its version. Returns the snapshot at
+    /// the end of that transaction, too.
     async fn step(
         &mut self,
         index: usize,
         before: &DatabaseSnapshot,
         has_queries: bool,
-    ) -> Result<Step, Failure> {
+    ) -> Result<(Step, Option<DatabaseSnapshot>), Failure> {
         let migration = &self.project.chain.migrations()[index];
         let mut step = Step::new(index);
         step.without_rows = !self.has_rows;
         step.no_tenants = self.tenants.is_empty() && migration.has(Scope::Tenant);
         step.failure = self.omit(migration.to());
         if step.failure.is_some() {
-            return Ok(step);
+            return Ok((step, None));
         }
+        let mut observed = None;
         if migration.transactional {
             // A snapshot after each statement is slow. It is taken only if the step has an effect that is reported, that may
             // concern a query of the release, or that changes rows.
@@ -349,6 +374,7 @@ impl ShadowRun<'_> {
                     self.watch(migration, before, SnapshotTiming::AfterEach, &mut step).await?;
                 before.rows.reset_sequences(self.connection).await?;
             }
+            observed = Some(after);
         } else if self.observer_conn.is_some()
             && let Some((statement, _)) = migration.statements.iter().find(|(it, _)| it.is_server_wide())
         {
@@ -365,7 +391,7 @@ impl ShadowRun<'_> {
                 (statement.range.clone(), statement.main_name(&migration.script), why.clone())
             }));
         }
-        Ok(step)
+        Ok((step, observed))
     }
 
     /// Records which statements are not run, or returns the failure of one that no line of its file accepts.

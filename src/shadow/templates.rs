@@ -57,7 +57,7 @@ impl TenantPair {
         let snapshot = catalog::snapshot(connection, &schema).await?;
         let mut seeds = Vec::new();
         for schema in &schemas {
-            let rows = Rows::read(connection, std::slice::from_ref(schema)).await?;
+            let rows = Rows::read(connection, std::slice::from_ref(schema), None).await?;
             seeds.push(rows.with_sequences().collect::<Seeds>());
         }
         let (other_rows, rows) = (seeds.pop().unwrap_or_default(), seeds.pop().unwrap_or_default());

@@ -71,10 +71,8 @@ pub async fn snapshot_as(
     let (begin, end) = (transaction.begin(), transaction.end());
     let sql = format!(
         "{begin}; {SETTINGS}; WITH {} SELECT kind, object, part, name, properties, code, access FROM neutral; \
-         SELECT extname::text AS name, extversion AS version, CASE WHEN nspname = {} THEN '{{org_schema}}' ELSE nspname::text END AS schema \
-         FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace; {end}",
+         {EXTENSIONS}; {end}",
         lines(std::slice::from_ref(schema)),
-        literal(schema.as_str()),
     );
     let sets =
         query_with_retry(connection, &sql, transaction, &format!("reading the catalog of schema {schema}"))
@@ -84,13 +82,24 @@ pub async fn snapshot_as(
     for row in objects {
         add(&mut snapshot, row)?;
     }
-    for row in extensions {
+    add_extensions(&mut snapshot, schema, extensions)?;
+    Ok(snapshot)
+}
+
+const EXTENSIONS: &str = "SELECT extname::text AS name, extversion AS version, nspname::text AS home \
+    FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace";
+
+/// Adds the extensions of the database to the snapshot of `schema`.
+fn add_extensions(snapshot: &mut SchemaSnapshot, schema: &SchemaName, rows: &[Row]) -> Result<(), Failure> {
+    for row in rows {
         let key = ObjectKey { kind: Kind::Extension, name: row.text("name")? };
         let properties = &mut snapshot.objects.entry(key).or_default().properties;
         properties.set(Property::Version, row.text("version")?);
-        properties.set(Property::InSchema, row.text("schema")?);
+        let home = row.text("home")?;
+        properties
+            .set(Property::InSchema, if home == schema.as_str() { "{org_schema}".to_owned() } else { home });
     }
-    Ok(snapshot)
+    Ok(())
 }
 
 /// Schemas per query: the server sorts their contents in memory.
@@ -117,36 +126,85 @@ pub async fn fingerprints_as(
     Ok(all)
 }
 
-async fn page_of_fingerprints(
-    connection: &mut Connection,
-    schemas: &[SchemaName],
-    transaction: Transaction,
-) -> Result<Fingerprints, Failure> {
+/// `print AS (…)`: the fingerprints of the schemas in the rows of `source`.
+fn prints(source: &str) -> String {
     let digest = |column: &str| {
         format!(
             "encode(sha256(convert_to(string_agg({column}, E'\\n' ORDER BY {column} COLLATE \"C\"), 'UTF8')), 'hex')"
         )
     };
     let key = "E'\\x1d', kind, object, coalesce(part, ''), coalesce(name, '')";
-    let (begin, end) = (transaction.begin(), transaction.end());
-    let sql = format!(
-        "{begin}; {SETTINGS}; WITH {} SELECT schema::text AS schema, {} AS definition, coalesce({}, '') AS access \
+    format!(
+        "print AS (SELECT schema::text AS schema, {} AS definition, coalesce({}, '') AS access \
          FROM (SELECT schema, concat_ws({key}, properties, code) AS line, \
-               CASE WHEN access <> '' THEN concat_ws({key}, access) END AS access FROM neutral) AS neutral_line \
-         GROUP BY schema; {end}",
-        lines(schemas),
+               CASE WHEN access <> '' THEN concat_ws({key}, access) END AS access FROM {source}) AS neutral_line \
+         GROUP BY schema)",
         digest("line"),
         digest("access"),
+    )
+}
+
+async fn page_of_fingerprints(
+    connection: &mut Connection,
+    schemas: &[SchemaName],
+    transaction: Transaction,
+) -> Result<Fingerprints, Failure> {
+    let (begin, end) = (transaction.begin(), transaction.end());
+    let sql = format!(
+        "{begin}; {SETTINGS}; WITH {}, {} SELECT schema, definition, access FROM print; {end}",
+        lines(schemas),
+        prints("neutral"),
     );
     let sets = query_with_retry(connection, &sql, transaction, "computing the tenants' fingerprints").await?;
     let [.., rows, _commit] = sets.as_slice() else { return Err(unexpected_result()) };
-    rows.iter()
-        .map(|row| {
-            let fingerprint =
-                Fingerprint { definition: row.text("definition")?, access: row.text("access")? };
-            Ok((SchemaName::existing(row.text("schema")?)?, fingerprint))
-        })
-        .collect()
+    rows.iter().map(|row| fingerprint(row, "access")).collect()
+}
+
+fn fingerprint(row: &Row, access: &str) -> Result<(SchemaName, Fingerprint), Failure> {
+    let fingerprint = Fingerprint { definition: row.text("definition")?, access: row.text(access)? };
+    Ok((SchemaName::existing(row.text("schema")?)?, fingerprint))
+}
+
+/// The fingerprints of `schemas`, and the snapshots of those whose fingerprint is not in `known`, in one pass over the catalogs.
+pub async fn changed_since(
+    connection: &mut Connection,
+    schemas: &[SchemaName],
+    known: &Fingerprints,
+    transaction: Transaction,
+) -> Result<(Fingerprints, BTreeMap<SchemaName, SchemaSnapshot>), Failure> {
+    let (begin, end) = (transaction.begin(), transaction.end());
+    let known = known.iter().map(|(schema, print)| {
+        let [schema, definition, access] = [schema.as_str(), &print.definition, &print.access].map(literal);
+        format!(", ({schema}, {definition}, {access})")
+    });
+    let known: String = known.collect();
+    let (mut fingerprints, mut changed) = (Fingerprints::new(), BTreeMap::new());
+    for page in schemas.chunks(PAGE) {
+        let sql = format!(
+            "{begin}; {SETTINGS}; WITH {}, seen AS MATERIALIZED (SELECT * FROM neutral), {} \
+             SELECT print.schema, print.definition, print.access AS print_access, \
+                 seen.kind, seen.object, seen.part, seen.name, seen.properties, seen.code, seen.access \
+             FROM print LEFT JOIN seen ON seen.schema = print.schema AND NOT EXISTS \
+                 (SELECT FROM (VALUES ('', '', ''){known}) known (schema, definition, access) \
+                  WHERE (known.schema, known.definition, known.access) = (print.schema, print.definition, print.access)); \
+             {EXTENSIONS}; {end}",
+            lines(page),
+            prints("seen"),
+        );
+        let sets = query_with_retry(connection, &sql, transaction, "reading the catalog").await?;
+        let [.., rows, extensions, _commit] = sets.as_slice() else { return Err(unexpected_result()) };
+        for row in rows {
+            let (schema, print) = fingerprint(row, "print_access")?;
+            if row.optional_text("kind")?.is_some() {
+                add(changed.entry(schema.clone()).or_insert_with(SchemaSnapshot::default), row)?;
+            }
+            fingerprints.insert(schema, print);
+        }
+        for (schema, snapshot) in changed.iter_mut().filter(|(schema, _)| page.contains(schema)) {
+            add_extensions(snapshot, schema, extensions)?;
+        }
+    }
+    Ok((fingerprints, changed))
 }
 
 /// The server's major version. Only servers of one version print definitions the same.
