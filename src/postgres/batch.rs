@@ -268,11 +268,32 @@ impl SqlBatch {
             return Some(Place::at(source, offset..offset + word_length(&source.text[offset..])));
         }
         if let Some((file, range)) = &self.statements.get(server_error.completed)?.place {
-            return Some(Place::at(&self.sources[*file], range.clone()));
+            let source = &self.sources[*file];
+            let line = server_error.block_line().and_then(|line| line_of_block(&source.text, range, line));
+            return Some(Place::at(source, line.unwrap_or_else(|| range.clone())));
         }
         let (_, file) = self.commits.iter().find(|(commit, _)| *commit == server_error.completed)?;
         Some(Place::File(self.sources[*file].file.clone()))
     }
+}
+
+/// The bytes of a line in the body of the DO block at `block`. Its first line is the one on which the body begins.
+fn line_of_block(text: &str, block: &Range<usize>, line: usize) -> Option<Range<usize>> {
+    let statement = &text[block.clone()];
+    let quote = statement.find(['$', '\''])?;
+    let opening = match statement[quote..].strip_prefix('$') {
+        Some(tag) => tag.find('$')? + 2,
+        None => 1,
+    };
+    let body = block.start + quote + opening;
+    let mut start = body;
+    for _ in 1..line {
+        start += text[start..block.end].find('\n')? + 1;
+    }
+    let rest = &text[start..block.end];
+    let written = rest[..rest.find('\n').unwrap_or(rest.len())].trim_end();
+    let indent = written.len() - written.trim_start().len();
+    (indent < written.len()).then(|| start + indent..start + written.len())
 }
 
 /// The length in bytes of the token at the start of `text`, which a caret underlines.

@@ -95,6 +95,12 @@ impl ServerError {
         }
     }
 
+    /// The line of the error in the body of a DO block, from 1, if a DO block was running.
+    pub(super) fn block_line(&self) -> Option<usize> {
+        let calls = self.text()?.calls;
+        calls.iter().rfind(|call| call.function.is_none()).map(|call| call.line)
+    }
+
     /// The error of the statement itself; `None` for a lost connection, a server that shuts down or lacks resources, or a lock
     /// of another session.
     pub(super) fn statement_error(&self) -> Option<QueryError> {
@@ -195,12 +201,18 @@ impl ServerError {
         };
         let text = ServerText::of(server);
         let detail = text.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
-        let mut failure = Failure::new(code, format!("{action}: {}{detail}", text.message));
+        // The innermost call, and the block that it is in.
+        let calls = text.calls.split_first().into_iter().flat_map(|(first, rest)| {
+            let block = rest.iter().rfind(|call| call.function.is_none());
+            std::iter::once(first).chain(block)
+        });
+        let calls: String = calls.map(|call| format!(", {call}")).collect();
+        let mut failure = Failure::new(code, format!("{action}: {}{detail}{calls}", text.message));
         failure.sqlstate = Some(server.code().to_owned());
         failure.unpublished.extend(text.detail);
         // Code may build even names from rows.
         if text.from_code {
-            failure.unpublished.push(text.message);
+            failure.unpublished.extend([text.message, calls]);
         }
         failure.hint = hint.map(str::to_owned).or(text.hint);
         failure

@@ -79,9 +79,50 @@ pub(super) struct ServerText {
     pub(super) message: String,
     pub(super) detail: Option<String>,
     pub(super) hint: Option<String>,
+    /// Where PL/pgSQL code was, the innermost call first.
+    pub(super) calls: Vec<Call>,
     /// Whether code of the database raised the error or was running, so that even names may be built from rows. Public
     /// output shows only the SQLSTATE of such an error.
     pub(super) from_code: bool,
+}
+
+/// A place in PL/pgSQL code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Call {
+    /// The function with the types of its arguments; `None` for a DO block.
+    pub(super) function: Option<String>,
+    /// The line in its body, from 1.
+    pub(super) line: usize,
+}
+
+/// The name of a DO block in a context (`inline_code_block` in the server's source).
+const BLOCK: &str = "inline_code_block";
+
+impl Call {
+    /// Reads a line of a context such as `PL/pgSQL function f(integer) line 3 at RAISE`, in any language.
+    fn of(line: &str) -> Option<Self> {
+        let rest = line.strip_prefix("PL/pgSQL")?;
+        let (function, rest) = match rest.split_once(BLOCK) {
+            Some((before, rest)) if !before.contains('(') => (None, rest),
+            _ => {
+                let open = rest.find('(')?;
+                let start = rest[..open].rfind(' ').map_or(0, |space| space + 1);
+                let end = open + rest[open..].find(')')? + 1;
+                (Some(rest[start..end].to_owned()), &rest[end..])
+            }
+        };
+        let digits = rest.split(|letter: char| !letter.is_ascii_digit()).find(|word| !word.is_empty())?;
+        Some(Self { function, line: digits.parse().ok()? })
+    }
+}
+
+impl std::fmt::Display for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.function {
+            Some(function) => write!(f, "in line {} of {function}", self.line),
+            None => write!(f, "in line {} of the block", self.line),
+        }
+    }
 }
 
 impl ServerText {
@@ -104,15 +145,23 @@ impl ServerText {
 
 impl Fields<'_> {
     fn shown(&self) -> ServerText {
+        let calls: Vec<Call> = self.context.into_iter().flat_map(str::lines).filter_map(Call::of).collect();
         let from_code = self.is_raised() || self.context.is_some_and(|context| !context.is_empty());
         if self.is_raised_by_tenure() {
             let (detail, hint) = (self.detail.map(str::to_owned), self.hint.map(str::to_owned));
-            return ServerText { message: self.message.to_owned(), detail, hint, from_code };
+            // Its own functions are no place for a user.
+            return ServerText {
+                message: self.message.to_owned(),
+                detail,
+                hint,
+                calls: Vec::new(),
+                from_code,
+            };
         }
         if self.is_raised() {
             // The author of a RAISE writes its message for people; the other parts are for data.
             let message = if self.is_about_values() { RAISED } else { self.message };
-            return ServerText { message: message.to_owned(), detail: None, hint: None, from_code };
+            return ServerText { message: message.to_owned(), detail: None, hint: None, calls, from_code };
         }
         let message = if self.is_about_values() {
             self.without_values(&without_numbers(self.message))
@@ -120,7 +169,7 @@ impl Fields<'_> {
             self.message.to_owned()
         };
         let detail = self.detail.map(|detail| self.shown_detail(detail));
-        ServerText { message, detail, hint: self.hint.map(str::to_owned), from_code }
+        ServerText { message, detail, hint: self.hint.map(str::to_owned), calls, from_code }
     }
 
     /// Whether user code, or another server, chose the text.

@@ -82,8 +82,7 @@ impl Code {
             return None;
         }
         let (inner, offset, language) = body_of(script, statement)?;
-        let range =
-            language.is_none_or(|language| language == "plpgsql").then(|| plpgsql::control(&inner))??;
+        let range = language.is_none_or(|language| language == "plpgsql").then(|| control(&inner))??;
         Some(offset + range.start..offset + range.end)
     }
 
@@ -137,6 +136,17 @@ impl Code {
             script: resolved_on_path(script),
         })
     }
+}
+
+/// The first COMMIT or ROLLBACK in the body `text`.
+fn control(text: &str) -> Option<Range<usize>> {
+    let all = tokens(text);
+    let word = |at: usize| all.get(at).map(|token| token.text.to_ascii_lowercase()).unwrap_or_default();
+    let begins = |at: usize| [";", "begin", "then", "else", "loop", ">"].contains(&word(at).as_str());
+    let ends = |at: usize| [";", "and"].contains(&word(at).as_str());
+    let found = (1..all.len())
+        .find(|&at| ["commit", "rollback"].contains(&word(at).as_str()) && begins(at - 1) && ends(at + 1));
+    found.map(|at| all[at].start..all[at].start + all[at].text.len())
 }
 
 /// The text of the body, where it begins in the file, and its language if it is given.

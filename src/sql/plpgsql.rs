@@ -43,17 +43,6 @@ pub(super) fn split(text: &str) -> Option<Parts> {
     Some(splitter.parts)
 }
 
-/// The first COMMIT or ROLLBACK in the body `text`.
-pub(super) fn control(text: &str) -> Option<Range<usize>> {
-    let all = tokens(text);
-    let word = |at: usize| all.get(at).map(|token| token.text.to_ascii_lowercase()).unwrap_or_default();
-    let begins = |at: usize| [";", "begin", "then", "else", "loop", ">"].contains(&word(at).as_str());
-    let ends = |at: usize| [";", "and"].contains(&word(at).as_str());
-    let found = (1..all.len())
-        .find(|&at| ["commit", "rollback"].contains(&word(at).as_str()) && begins(at - 1) && ends(at + 1));
-    found.map(|at| all[at].start..all[at].start + all[at].text.len())
-}
-
 /// Statements of SQL.
 const VERBS: &[&str] = &[
     "alter", "analyze", "call", "cluster", "comment", "copy", "create", "delete", "drop", "explain", "grant",

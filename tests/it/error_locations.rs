@@ -129,3 +129,36 @@ fn unjudged_statements_are_counted() {
     let output = project.run("verify").ok();
     assert!(output.stdout.ends_with("nothing found\n"), "{output}");
 }
+
+#[test]
+fn an_error_in_code_is_shown_at_its_line() {
+    let function = "CREATE FUNCTION datalinx_platform.half(n int) RETURNS int LANGUAGE plpgsql AS $$\nBEGIN\n\n  RETURN 1 / (n - n);\nEND $$;";
+    for (sql, at, said) in [
+        ("DO $$\nBEGIN\n  PERFORM 1;\n  EXECUTE 'SELECT nope';\nEND $$;", 7, vec!["in line 4 of the block"]),
+        (
+            "DO $body$ BEGIN\n  IF true THEN\n    RAISE EXCEPTION 'no';\n  END IF;\nEND $body$;",
+            6,
+            vec!["no", "in line 3 of the block"],
+        ),
+        ("DO '\nBEGIN PERFORM 1;\n\n  DROP TABLE gone; END';", 7, vec!["in line 4 of the block"]),
+        (
+            &format!("{function}\nDO $$ BEGIN\n  PERFORM datalinx_platform.half(4);\nEND $$;"),
+            10,
+            vec!["in line 4 of datalinx_platform.half(integer), in line 2 of the block"],
+        ),
+        (
+            &format!("{function}\nSELECT datalinx_platform.half(4);"),
+            9,
+            vec!["in line 4 of datalinx_platform.half(integer)"],
+        ),
+    ] {
+        let project = Project::empty();
+        project.without_rules();
+        project.migration("0.0.0", "1.0.0", "first", &format!("-- Scope: platform\n{sql}"));
+        let (exit, document) = project.json("migrate up");
+        let failure = &document["failures"][0];
+        let message = failure["message"].as_str().unwrap_or_default();
+        assert_eq!((exit, &failure["line"]), (1, &json!(at)), "{sql}: {document:#}");
+        assert!(said.iter().all(|part| message.contains(part)), "{sql}: {message}");
+    }
+}

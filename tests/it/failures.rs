@@ -159,8 +159,8 @@ fn the_place_is_where_the_server_points_or_else_the_statement() {
     // Lines 1 and 2 are the header.
     assert_snapshot!(told("SELECT id,\n       nope FROM {org_schema}.workspaces;"), @r#"4:8 42703 column "nope" does not exist"#);
     assert_snapshot!(told("SELECT id FROM {org_schema}.workspaces;\n  ALTER TABLE {org_schema}.nope ADD COLUMN c int;"), @r#"4:3 42P01 relation "org_a_tenant_with_a_long_name.nope" does not exist"#);
-    assert_snapshot!(told("-- Scope: tenant\n-- Allow: opaque-code because a test\nSELECT 1;\nDO $$ BEGIN\nPERFORM nope FROM workspaces; END $$;"), @r#"6:1 42703 column "nope" does not exist"#);
-    assert_snapshot!(told("INSERT INTO {org_schema}.workspaces (name) VALUES ('x');\n-- Allow: opaque-code because a test\nINSERT INTO {org_schema}.workspaces (name)\nVALUES (public.fails());"), @r#"5:1 42703 column "nope" does not exist"#);
+    assert_snapshot!(told("-- Scope: tenant\n-- Allow: opaque-code because a test\nSELECT 1;\nDO $$ BEGIN\nPERFORM nope FROM workspaces; END $$;"), @r#"7:1 42703 column "nope" does not exist, in line 2 of the block"#);
+    assert_snapshot!(told("INSERT INTO {org_schema}.workspaces (name) VALUES ('x');\n-- Allow: opaque-code because a test\nINSERT INTO {org_schema}.workspaces (name)\nVALUES (public.fails());"), @r#"5:1 42703 column "nope" does not exist, in line 1 of fails()"#);
     assert_snapshot!(told("INSERT INTO {org_schema}.workspaces (name) VALUES ('ä🦀世界'); SELECT '🦀', nope FROM workspaces;"), @r#"3:73 42703 column "nope" does not exist"#);
     assert_snapshot!(told("SELECT '{org_schema}', '{org_schema}', w.id FROM {org_schema}.workspaces w WHERE nope = 1;"), @r#"3:82 42703 column "nope" does not exist"#);
     assert_snapshot!(told("SELECT id FROM {org_schema}.nope;"), @r#"3:16 42P01 relation "org_a_tenant_with_a_long_name.nope" does not exist"#);
@@ -277,5 +277,5 @@ fn an_empty_error_detail_is_left_out() {
     let failure = &result["failures"][0];
     assert_eq!((code, &failure["sqlstate"]), (1, &"P0001".into()), "{result}");
     let message = failure["message"].as_str().unwrap();
-    assert!(message.ends_with("not now"), "{message}");
+    assert!(message.ends_with("not now, in line 1 of the block"), "{message}");
 }

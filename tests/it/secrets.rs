@@ -111,7 +111,8 @@ fn a_failure_contains_the_names_and_no_value_of_a_row() {
         let project = with_rows(&[text]);
         let all = everything_of_a_failure(&project, sql);
         assert!(all.contains(shown) || all.contains(&shown.replace('"', "\\\"")), "{sql}: {all}");
-        for secret in [text, "hunter2", "1234", "1990"] {
+        // Ids contain any short number by chance.
+        for secret in [text, "hunter2", "1234", "1990"].into_iter().filter(|secret| text.contains(secret)) {
             assert!(!all.contains(secret), "{sql}: {secret} in {all}");
         }
     }
