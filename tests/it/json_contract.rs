@@ -114,7 +114,7 @@ fn migrate_up_that_does_part_of_the_fleet() {
     assert_snapshot!(shown(&project, "status --tenants --check"), @r#"
     exit 1
     platform: {"schema":"string","version":"string","latest":"string","pending":["string"]}
-    tenants: {"total":"number","current":"number","behind":"number","unknown":"number","versions":{"1.0.4":"number","1.0.5":"number"}}
+    tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{"1.0.4":"number","1.0.5":"number"}}
     list: [{"slug":"string","schema":"string","version":"string","status":"string"}]
     "#);
 }
@@ -125,19 +125,19 @@ fn status() {
     assert_snapshot!(shown(&project, "status"), @r#"
     exit 0
     platform: {"schema":"string","version":"string","latest":"string","pending":["string"]}
-    tenants: {"total":"number","current":"number","behind":"number","unknown":"number","versions":{}}
+    tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{}}
     "#);
     assert_eq!(project.json("status --check").0, 1);
     let project = with_tenants();
     assert_snapshot!(shown(&project, "status"), @r#"
     exit 0
     platform: {"schema":"string","version":"string","latest":"string","pending":[]}
-    tenants: {"total":"number","current":"number","behind":"number","unknown":"number","versions":{"1.0.4":"number"}}
+    tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{"1.0.4":"number"}}
     "#);
     assert_snapshot!(shown(&project, "status --tenants"), @r#"
     exit 0
     platform: {"schema":"string","version":"string","latest":"string","pending":[]}
-    tenants: {"total":"number","current":"number","behind":"number","unknown":"number","versions":{"1.0.4":"number"}}
+    tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{"1.0.4":"number"}}
     list: [{"slug":"string","schema":"string","version":"string","status":"string"}]
     "#);
     assert_eq!(project.json("status --check").0, 0);

@@ -8,6 +8,7 @@
 )]
 
 mod adopt;
+mod applied_files;
 mod bad_files;
 mod bad_sql;
 mod baseline;
