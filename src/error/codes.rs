@@ -29,6 +29,36 @@ impl Class {
     }
 }
 
+/// Whether the same command may succeed later, without another change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// It may.
+    Helps,
+    /// If the SQLSTATE is that of a transient error, such as a lock timeout or a lost connection.
+    BySqlstate,
+    /// It fails again.
+    Useless,
+}
+
+impl Code {
+    /// Whether a retry can help.
+    pub const fn retry(self) -> Retry {
+        match self {
+            Self::BranchApi
+            | Self::BranchBusy
+            | Self::BranchInUse
+            | Self::BranchNotReady
+            | Self::ConnectionLost
+            | Self::Interrupted
+            | Self::ShadowInUse
+            | Self::TenantMoved
+            | Self::TenantsBehind => Retry::Helps,
+            Self::ServerUnreachable | Self::StatementFailed | Self::UnitFailed => Retry::BySqlstate,
+            _ => Retry::Useless,
+        }
+    }
+}
+
 macro_rules! codes {
     ($($variant:ident $name:literal $class:ident $doc:literal)*) => {
         /// A stable error code. Programs match on [`Code::as_str`].
@@ -155,6 +185,7 @@ codes! {
     BranchInUse "branch-in-use" Refused "Other sessions are connected to the database to copy, and the server cannot copy a database in use."
     BranchAuth "branch-auth" Usage "The API key of the branch provider is missing, invalid, or lacks a permission."
     BranchApi "branch-api" Unreachable "The API of the branch provider could not be reached, or returned an invalid response."
+    AuthenticationFailed "authentication-failed" Unreachable "The server refused the user: a wrong or missing password, or a rule in its `pg_hba.conf`."
     ServerUnreachable "server-unreachable" Unreachable "No server responds at the given address, or it refuses the connection."
     ConnectionLost "connection-lost" Unreachable "The connection was lost during an operation."
     PrivateServer "private-server" Unreachable "The private server could not be started or stopped."

@@ -19,6 +19,7 @@ mod ci;
 mod command_line;
 mod concurrency;
 mod connect;
+mod connect_settings;
 mod context;
 mod copies;
 mod corpus;
