@@ -12,7 +12,9 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     let mut connection = database::connect(context, &project.root).await?;
     let found = migrate::repairable(&mut connection, &project).await?;
     if !found.is_empty() {
-        found.iter().for_each(|divergence| context.ui.note_text(&shown(&project, divergence)));
+        for divergence in &found {
+            context.ui.note_text(&shown(&project, divergence));
+        }
         let files = plural(found.len(), "file");
         context.ui.confirm(&format!("record {files} as applied; no schema is changed"))?;
         migrate::repair(&mut connection, &project, &found, &command_line("migrate repair")).await?;

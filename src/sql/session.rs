@@ -40,7 +40,7 @@ pub(super) fn changes_search_path(statement: Node<'_>) -> bool {
         || (says("search_path") && (is_setting || says("set_config")))
 }
 
-/// Whether the statement only sets the search path to the empty one, as pg_dump does, so that unqualified names that are only read
+/// Whether the statement only sets the search path to the empty one, as `pg_dump` does, so that unqualified names that are only read
 /// find nothing but built-in objects.
 pub fn empties_search_path(statement: Node<'_>) -> bool {
     const FORMS: &[&str] = &[

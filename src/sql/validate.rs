@@ -202,7 +202,7 @@ pub(super) fn check_comments<'t>(
     found.map_or(Ok(()), |(tool, range)| Err(SqlError::ReversePart { tool, place: Place::at(source, range) }))
 }
 
-/// The text without the lines `\restrict` and `\unrestrict`, with which newer versions of pg_dump keep psql from running other
+/// The text without the lines `\restrict` and `\unrestrict`, with which newer versions of `pg_dump` keep psql from running other
 /// commands of the dump. Only the parser gets it; a string that contains such a line is sent unchanged.
 pub(super) fn without_dump_guards(text: String) -> String {
     let is_guard = |line: &str| {

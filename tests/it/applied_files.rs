@@ -38,7 +38,8 @@ fn versioned(from: &str, to: &str, sql: &str) -> String {
 fn status_check_agrees_with_migrate_up() {
     let project = Project::with_tenants(&["acme"]);
     assert_eq!(project.run("status --check").code, 0);
-    let edits: [(&str, fn(String) -> String); 3] = [
+    type Edit = fn(String) -> String;
+    let edits: [(&str, Edit); 3] = [
         (TENANT_FILE, |text| text.replace("'{}'", "'[]'")),
         (PLATFORM_FILE, |text| format!("{text}-- more\n")),
         ("migrations/v0.0.0_to_v1.0.0_create_platform.sql", |text| {

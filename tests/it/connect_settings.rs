@@ -79,7 +79,7 @@ fn a_refused_user_is_no_unreachable_server() {
 #[test]
 fn an_ipv6_address_is_reached() {
     let Some(port) = refusing_server("[::1]:0", "28P01", "password authentication failed") else {
-        println!("SKIPPED: this machine has no IPv6");
+        eprintln!("SKIPPED: this machine has no IPv6");
         return;
     };
     let project = Project::seeds();

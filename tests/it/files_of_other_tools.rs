@@ -1,4 +1,4 @@
-//! Files that other programs wrote: both directions in one file, dumps of pg_dump, and line ends of other systems.
+//! Files that other programs wrote: both directions in one file, dumps of `pg_dump`, and line ends of other systems.
 
 use serde_json::Value;
 
@@ -100,7 +100,7 @@ const MADE_ELSEWHERE: &str = "CREATE SCHEMA datalinx_platform; SET search_path =
 
 const BASE: &str = "migrations/v0.0.0_to_v1.0.0_base.sql";
 
-/// A project whose first file is a dump. Newer versions of pg_dump guard it with a key.
+/// A project whose first file is a dump. Newer versions of `pg_dump` guard it with a key.
 fn of_dump(arguments: &[&str]) -> (Project, Database) {
     let source = Database::fresh();
     source.run(MADE_ELSEWHERE);
