@@ -34,11 +34,12 @@ fn versioned(from: &str, to: &str, sql: &str) -> String {
     )
 }
 
+type Edit = fn(String) -> String;
+
 #[test]
 fn status_check_agrees_with_migrate_up() {
     let project = Project::with_tenants(&["acme"]);
     assert_eq!(project.run("status --check").code, 0);
-    type Edit = fn(String) -> String;
     let edits: [(&str, Edit); 3] = [
         (TENANT_FILE, |text| text.replace("'{}'", "'[]'")),
         (PLATFORM_FILE, |text| format!("{text}-- more\n")),

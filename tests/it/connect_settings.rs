@@ -77,6 +77,7 @@ fn a_refused_user_is_no_unreachable_server() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "says what was skipped")]
 fn an_ipv6_address_is_reached() {
     let Some(port) = refusing_server("[::1]:0", "28P01", "password authentication failed") else {
         eprintln!("SKIPPED: this machine has no IPv6");
