@@ -22,8 +22,8 @@ pub struct MigrationFile {
 pub enum Content {
     /// Parsed SQL and its checksum.
     Parsed(Script, Checksum),
-    /// Text with an SQL error.
-    Invalid(Arc<Source>, SqlError),
+    /// Text with SQL errors, and the script of the rest if that can be parsed.
+    Invalid(Arc<Source>, Vec<SqlError>, Option<Script>),
     /// The file could not be read; the reader reports the failure.
     Unreadable,
 }
@@ -33,7 +33,10 @@ impl Content {
     pub fn of(source: Arc<Source>) -> Self {
         match Script::parse(Arc::clone(&source)) {
             Ok(script) => Self::Parsed(script, Checksum::of(&source.text)),
-            Err(error) => Self::Invalid(source, error),
+            Err(error) => {
+                let (errors, rest) = Script::refusals(&source, error);
+                Self::Invalid(source, errors, rest)
+            }
         }
     }
 }
@@ -73,8 +76,8 @@ impl Chain {
                     errors.push(error);
                     let source = match file.content {
                         Content::Parsed(script, _) => Some(script.source),
-                        Content::Invalid(source, error) => {
-                            errors.push(error.into());
+                        Content::Invalid(source, found, _) => {
+                            errors.extend(found.into_iter().map(ChainError::from));
                             Some(source)
                         }
                         Content::Unreadable => None,
@@ -105,16 +108,24 @@ impl Chain {
                             Err(more) => errors.extend(more),
                         }
                     }
-                    Content::Invalid(source, error) => {
-                        known.add_unreadable(Some(source));
-                        errors.push(error.into());
+                    Content::Invalid(source, found, rest) => {
+                        errors.extend(found.into_iter().map(ChainError::from));
+                        let checksum = Checksum::of(&source.text);
+                        match rest.map(|rest| Migration::read(name, rest, checksum, platform, &mut known)) {
+                            Some(Err(more)) => errors.extend(more),
+                            Some(Ok(_)) => {}
+                            None => known.add_unreadable(Some(source)),
+                        }
                     }
                     Content::Unreadable => known.add_unreadable(None),
                 }
             }
             migrations
         };
-        let (ups, downs) = (read(ups), read(downs));
+        let ups = read(ups);
+        // The names that a reverse file drops are known to those of earlier steps.
+        let mut downs = read(downs.into_iter().rev().collect());
+        downs.reverse();
         (Self { ups, downs }, errors)
     }
 

@@ -1,10 +1,20 @@
 //! The checksum of a migration: SHA-256 of its text with line endings normalized to `\n`, so that it does not depend on
 //! the platform of the checkout.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
+
+/// `text` with LF at the end of each line.
+pub fn with_unix_lines(text: &str) -> Cow<'_, str> {
+    if text.contains('\r') {
+        Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
 
 /// SHA-256 in lower-case hexadecimal, as stored in the history.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -14,7 +24,7 @@ pub struct Checksum(String);
 impl Checksum {
     /// The checksum of a file's text, without a BOM.
     pub fn of(text: &str) -> Self {
-        let digest = Sha256::digest(text.replace("\r\n", "\n").replace('\r', "\n"));
+        let digest = Sha256::digest(with_unix_lines(text).as_bytes());
         Self(digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
             // Writing to a String cannot fail.
             let _written: fmt::Result = write!(hex, "{byte:02x}");

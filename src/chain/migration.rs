@@ -50,15 +50,19 @@ impl Migration {
             };
             let version_table_scope =
                 |statement: &Statement| lines.at(statement.range.start).or_else(|| known.version_table());
-            let body = filter.body(&script, version_table_scope).map_err(|error| vec![error.into()])?;
+            let (body, mut errors) = filter.body_with_errors(&script, version_table_scope);
             if !body.transactional
                 && let Some(index) =
                     body.statements.iter().find(|statement| statement.creates_unnamed_index())
             {
-                return Err(vec![SqlError::UnnamedIndex { place: script.place(index) }.into()]);
+                errors.push(SqlError::UnnamedIndex { place: script.place(index) });
             }
-            let statements = resolve_scopes(&script, body.statements, &lines, filter, known)?;
-            Ok((statements, body.transactional))
+            let resolved = resolve_scopes(&script, body.statements, &lines, filter, known);
+            match resolved {
+                Ok(statements) if errors.is_empty() => Ok((statements, body.transactional)),
+                Ok(_) => Err(errors.into_iter().map(ChainError::from).collect()),
+                Err(more) => Err(errors.into_iter().map(ChainError::from).chain(more).collect()),
+            }
         });
         if body.is_err() {
             known.add_unreadable(Some(Arc::clone(&script.source)));

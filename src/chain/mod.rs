@@ -14,7 +14,7 @@ mod version;
 
 pub use applied::{Applied, ChainCoverage, Divergence};
 pub use assemble::{Chain, Content, MigrationFile};
-pub use checksum::Checksum;
+pub use checksum::{Checksum, with_unix_lines};
 pub use error::ChainError;
 pub use file_name::FileName;
 pub use header::{ScopeLines, template_line};

@@ -26,6 +26,16 @@ pub struct FleetState {
     pub examples: BTreeMap<Version, String>,
 }
 
+impl FleetState {
+    /// The failure if a schema is at a version beyond the end of the chain: this checkout is older than the database.
+    pub fn beyond(&self, chain: &Chain) -> Option<Failure> {
+        let example = |version: &Version| self.examples.get(version).map(String::as_str).unwrap_or_default();
+        let tenants = self.tenants.keys().rev().map(|version| chain.find_tenant(version, example(version)));
+        let all = std::iter::once(chain.find_platform(&self.platform)).chain(tenants);
+        all.filter_map(Result::err).find(|error| matches!(error, PlanError::Beyond { .. })).map(Failure::from)
+    }
+}
+
 /// The owner of a version in a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionOf {
@@ -129,9 +139,10 @@ impl From<PlanError> for Failure {
                 Code::DatabaseVersionUnknown,
                 "this checkout may lack migrations; for a schema created by other means use `tenure migrate baseline`",
             ),
-            PlanError::Beyond { .. } => {
-                (Code::VersionBeyond, "this checkout is older than the database: use a newer release")
-            }
+            PlanError::Beyond { .. } => (
+                Code::VersionBeyond,
+                "this checkout is older than the database: use the newer release, or restore a deleted last file; --allow-newer leaves the database as it is",
+            ),
         };
         Self::new(code, error.to_string()).hint(hint)
     }

@@ -108,6 +108,7 @@ impl Limits {
         Migrate {
             lock_timeout: self.lock_timeout.unwrap_or(settings.lock_timeout),
             statement_timeout: self.statement_timeout.unwrap_or(settings.statement_timeout),
+            ..settings
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{Code, Failure};
 use crate::migrate;
 use crate::postgres::metadata::state;
 use crate::postgres::server::{Environment, Persistent, Started};
-use crate::postgres::{Connection, DatabaseUrl};
+use crate::postgres::{Connection, DatabaseUrl, libpq_target};
 use crate::project::{Project, Root};
 
 /// Value of `--database-url` that selects the project's private server.
@@ -53,6 +53,13 @@ async fn connect_requested(
     match requested_url(context) {
         Some(EMBEDDED) => embedded(context, root).await,
         Some(url) => Box::pin(unless_interrupted(connect::connect(context, url, question))).await,
+        None if !libpq_target().is_empty() => {
+            let message = format!("no database URL was given, but {}", libpq_target().join(", "));
+            Err(Failure::new(Code::NoDatabaseUrl, format!("{message} would choose a database for libpq")).hint(
+                "pass --database-url postgresql:// to use PGHOST, PGPORT, PGUSER and PGDATABASE, or --database-url embedded for \
+                 the private server",
+            ))
+        }
         None if in_ci() => Err(Failure::new(
             Code::NoDatabaseUrl,
             "no database URL was given, and the private server is not started in CI",

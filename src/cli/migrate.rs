@@ -23,7 +23,7 @@ pub(super) enum Migrate {
         #[arg(value_name = "VERSION")]
         at: Version,
     },
-    /// Accept applied migrations whose files were edited or deleted
+    /// Accept applied migrations whose files were edited or deleted; shows them, asks (`--yes` in scripts), changes no schema
     Repair,
 }
 

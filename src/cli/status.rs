@@ -12,7 +12,7 @@ pub(super) struct StatusArgs {
     /// List every tenant
     #[arg(long)]
     tenants: bool,
-    /// Exit with code 1 if the platform or a tenant is not up to date
+    /// Exit with code 1 if the platform or a tenant is not up to date, or if `migrate up` would be refused because of the history
     #[arg(long)]
     check: bool,
 }

@@ -20,6 +20,7 @@ use crate::migrate::{self, Denied, Planned, Verdict};
 use crate::output::Text;
 use crate::postgres::metadata::RunStatus;
 use crate::project::{EffectsByFile, Project, Review};
+use crate::settings::Migrate;
 use crate::tenant;
 use crate::verify::format;
 
@@ -47,6 +48,9 @@ pub(super) struct UpArgs {
     /// Migrate N tenants first; continue only if they all succeed
     #[arg(long, value_name = "N", default_value_t = 0)]
     canary: usize,
+    /// Succeed without changes if the database is ahead of this checkout
+    #[arg(long)]
+    allow_newer: bool,
     /// How to proceed after a tenant fails
     #[arg(long, value_enum, default_value = "stop", value_name = "WHAT")]
     on_failure: OnFailureArg,
@@ -134,7 +138,10 @@ pub(super) fn request(args: &UpArgs, project: &Project) -> Result<Request, Failu
         to: args.to.clone(),
         tenants,
         reach,
-        limits: args.limits.or(project.settings.migrate),
+        limits: Migrate {
+            allow_newer: args.allow_newer || project.settings.migrate.allow_newer,
+            ..args.limits.or(project.settings.migrate)
+        },
         jobs: args.jobs.map(usize::from),
         canary: args.canary,
         on_failure: match args.on_failure {

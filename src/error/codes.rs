@@ -29,6 +29,36 @@ impl Class {
     }
 }
 
+/// Whether the same command may succeed later, without another change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// It may.
+    Helps,
+    /// If the SQLSTATE is that of a transient error, such as a lock timeout or a lost connection.
+    BySqlstate,
+    /// It fails again.
+    Useless,
+}
+
+impl Code {
+    /// Whether a retry can help.
+    pub const fn retry(self) -> Retry {
+        match self {
+            Self::BranchApi
+            | Self::BranchBusy
+            | Self::BranchInUse
+            | Self::BranchNotReady
+            | Self::ConnectionLost
+            | Self::Interrupted
+            | Self::ShadowInUse
+            | Self::TenantMoved
+            | Self::TenantsBehind => Retry::Helps,
+            Self::ServerUnreachable | Self::StatementFailed | Self::UnitFailed => Retry::BySqlstate,
+            _ => Retry::Useless,
+        }
+    }
+}
+
 macro_rules! codes {
     ($($variant:ident $name:literal $class:ident $doc:literal)*) => {
         /// A stable error code. Programs match on [`Code::as_str`].
@@ -80,6 +110,7 @@ codes! {
     Syntax "syntax" Usage "The SQL of a file cannot be parsed."
     TransactionControl "transaction-control" Usage "A file contains transaction control other than its own outer BEGIN and COMMIT."
     PsqlMetaCommand "psql-meta-command" Usage "A file contains a psql command, such as `\\copy` or `\\i`."
+    ReversePart "reverse-part" Usage "A file contains a forward and a reverse part, as other tools have it, so both would run."
     CopyFromStdin "copy-from-stdin" Usage "A file contains `COPY … FROM STDIN`, whose data is not SQL."
     CopyToStdout "copy-to-stdout" Usage "A file contains `COPY … TO STDOUT`, whose data nothing receives."
     ScopeUnclear "scope-unclear" Usage "The names in a statement do not determine whether it acts on the platform or on each tenant."
@@ -110,6 +141,7 @@ codes! {
     NoStatistics "no-statistics" Refused "The server has no query statistics: `pg_stat_statements` is not installed or not loaded."
     MigrationEdited "migration-edited" Refused "An applied migration was edited."
     MigrationGone "migration-gone" Refused "An applied migration is missing from the project."
+    OtherHistory "other-history" Refused "Another file was applied as the version of a migration, such as on another branch."
     DatabaseVersionUnknown "database-version-unknown" Refused "The version of the database is not in the chain."
     MetadataUnsupported "metadata-unsupported" Refused "Tenure's own tables in the database were created by a build from before the first release, which this one does not convert."
     VersionBeyond "version-beyond" Refused "The version of the database is beyond the end of the chain."
@@ -153,6 +185,7 @@ codes! {
     BranchInUse "branch-in-use" Refused "Other sessions are connected to the database to copy, and the server cannot copy a database in use."
     BranchAuth "branch-auth" Usage "The API key of the branch provider is missing, invalid, or lacks a permission."
     BranchApi "branch-api" Unreachable "The API of the branch provider could not be reached, or returned an invalid response."
+    AuthenticationFailed "authentication-failed" Unreachable "The server refused the user: a wrong or missing password, or a rule in its `pg_hba.conf`."
     ServerUnreachable "server-unreachable" Unreachable "No server responds at the given address, or it refuses the connection."
     ConnectionLost "connection-lost" Unreachable "The connection was lost during an operation."
     PrivateServer "private-server" Unreachable "The private server could not be started or stopped."

@@ -8,7 +8,7 @@ mod place;
 
 use std::fmt;
 
-pub use codes::{Class, Code};
+pub use codes::{Class, Code, Retry};
 pub use nearest::nearest;
 pub use place::{Place, Position, Source};
 
@@ -32,9 +32,18 @@ pub struct Failure {
     pub unpublished: Vec<String>,
 }
 
-/// The SQLSTATEs with which the server ends a session: it shuts down or starts up, or a timeout of the session expired
+/// The SQLSTATEs of transient errors: a lock timeout, a deadlock, a serialization failure, a server that starts, stops or has no
+/// free connection, an idle timeout, a lost connection (manual, appendix A), and a running non-transactional unit. Timeouts of a
+/// statement or a transaction (`57014`, `25P04`) would occur again.
+const TRANSIENT: &[&str] = &[
+    "08000", "08003", "08006", "25P03", "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03",
+    "57P05", "TN008",
+];
+
+/// The SQLSTATEs with which the server or a proxy ends a session: the connection to the server is lost, it shuts down or starts up, or a timeout of the session expired
 /// (manual, appendix A).
-const SESSION_ENDS: &[&str] = &["25P03", "25P04", "57P01", "57P02", "57P03", "57P05"];
+const SESSION_ENDS: &[&str] =
+    &["08000", "08003", "08006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05"];
 
 impl Failure {
     /// A failure with only its code and message.
@@ -84,6 +93,23 @@ impl Failure {
             || self.sqlstate.as_deref().is_some_and(|state| SESSION_ENDS.contains(&state))
     }
 
+    /// Whether the error is transient by its SQLSTATE.
+    pub fn is_transient(&self) -> bool {
+        self.sqlstate.as_deref().is_some_and(|state| TRANSIENT.contains(&state))
+    }
+
+    /// Whether the same command may succeed later, without another change.
+    pub fn is_retryable(&self) -> bool {
+        match self.code.retry() {
+            Retry::Helps => true,
+            // A server that cannot be reached gave no SQLSTATE.
+            Retry::BySqlstate => {
+                self.is_transient() || (self.code == Code::ServerUnreachable && self.sqlstate.is_none())
+            }
+            Retry::Useless => false,
+        }
+    }
+
     /// The class, and with it the exit code.
     pub fn class(&self) -> Class {
         self.code.class()
@@ -111,6 +137,25 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_helps_by_code_or_sqlstate() {
+        for (code, state, expected) in [
+            (Code::UnitFailed, Some("55P03"), true),
+            (Code::UnitFailed, Some("23505"), false),
+            (Code::StatementFailed, Some("08006"), true),
+            (Code::UnitFailed, None, false),
+            (Code::ServerUnreachable, None, true),
+            (Code::ServerUnreachable, Some("53300"), true),
+            (Code::ServerUnreachable, Some("3D000"), false),
+            (Code::AuthenticationFailed, Some("28P01"), false),
+            (Code::ConnectionLost, None, true),
+            (Code::FindingDenied, None, false),
+        ] {
+            let failure = Failure { sqlstate: state.map(str::to_owned), ..Failure::new(code, "x") };
+            assert_eq!(failure.is_retryable(), expected, "{code:?} {state:?}");
+        }
+    }
+
+    #[test]
     fn certain_sqlstates_end_the_session() {
         let mut failure = Failure::new(Code::UnitFailed, "x");
         for (state, ended) in [
@@ -118,6 +163,8 @@ mod tests {
             ("25P03", true),
             ("25P04", true),
             ("57P05", true),
+            ("08006", true),
+            ("08003", true),
             ("57014", false),
             ("25P02", false),
         ] {

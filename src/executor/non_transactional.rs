@@ -142,7 +142,7 @@ async fn run_statement(
                 may_recheck = false;
                 continue;
             }
-            Err(server_error) => return Err(unit.interpret(&server_error, &message)),
+            Err(server_error) => return Err(with_own_limits(unit.interpret(&server_error, &message))),
         }
         if !is_invalid(unit, statement, connection).await.map_err(explained)? {
             unit.report_duration(statement, began.elapsed());
@@ -153,6 +153,25 @@ async fn run_statement(
         }
         may_recheck = false;
     }
+}
+
+/// The result of a statement that ran alone: the limits of the role or the database ended it, not those of Tenure.
+fn with_own_limits(mut outcome: UnitOutcome) -> UnitOutcome {
+    if let UnitOutcome::Failed(failure) = &mut outcome
+        && let Some(hint) = &mut failure.hint
+    {
+        for (flag, setting) in
+            [("--lock-timeout", "lock_timeout"), ("--statement-timeout", "statement_timeout")]
+        {
+            if hint.contains(flag) {
+                *hint = format!(
+                    "{setting} of the role or the database ended it, since Tenure sets no limit for a statement that runs alone: \
+                     raise it there, such as with ALTER ROLE … SET {setting}, or run the command again"
+                );
+            }
+        }
+    }
+    outcome
 }
 
 /// Whether the object to create exists or the object to drop does not (manual, appendix A).

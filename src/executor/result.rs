@@ -47,7 +47,7 @@ pub struct UnitFailure {
 impl Serialize for UnitFailure {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let start = self.failure.place.as_ref().and_then(crate::error::Place::start);
-        let mut out = serializer.serialize_struct("UnitFailure", 8)?;
+        let mut out = serializer.serialize_struct("UnitFailure", 9)?;
         out.serialize_field("schema", &self.schema)?;
         out.serialize_field("migration", &self.migration)?;
         out.serialize_field("code", self.failure.code.as_str())?;
@@ -55,6 +55,7 @@ impl Serialize for UnitFailure {
             out.serialize_field("sqlstate", sqlstate)?;
         }
         out.serialize_field("message", &self.failure.message)?;
+        out.serialize_field("retryable", &self.failure.is_retryable())?;
         if let Some(start) = start {
             out.serialize_field("line", &start.line)?;
             out.serialize_field("column", &start.column)?;

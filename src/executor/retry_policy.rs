@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Code, Failure};
-use crate::postgres::{Backoff, error};
+use crate::postgres::Backoff;
 
 /// The first pause; each further pause is about twice as long, up to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -31,26 +31,9 @@ impl RetryPolicy {
     }
 }
 
-/// Whether a failure is transient: a lock timeout, a running non-transactional unit, a deadlock, a serialization failure, a
-/// server that starts or stops, an idle timeout or a lost connection (manual, appendix A). Timeouts of a statement or a
-/// transaction (`57014`, `25P04`) would occur again.
+/// Whether the next attempt may succeed: the server's error is transient, or there is no connection.
 fn is_transient(failure: &Failure) -> bool {
-    let by_state = failure.sqlstate.as_deref().is_some_and(|state| {
-        matches!(
-            state,
-            "55P03"
-                | "40P01"
-                | "40001"
-                | "57P01"
-                | "57P02"
-                | "57P03"
-                | "57P05"
-                | "25P03"
-                | "53300"
-                | error::NON_TRANSACTIONAL_RUNNING
-        )
-    });
-    by_state || matches!(failure.code, Code::ConnectionLost | Code::ServerUnreachable)
+    failure.is_transient() || matches!(failure.code, Code::ConnectionLost | Code::ServerUnreachable)
 }
 
 #[cfg(test)]
@@ -66,7 +49,7 @@ mod tests {
     #[test]
     fn only_transient_failures_are_retried() {
         let retry_policy = RetryPolicy { retries: 3 };
-        for state in ["55P03", "40P01", "40001", "57P01", "57P05", "25P03"] {
+        for state in ["55P03", "40P01", "40001", "57P01", "57P05", "25P03", "08006", "TN008"] {
             assert!(retry_policy.pause(&failure(state), 1).is_some(), "{state}");
             assert!(retry_policy.pause(&failure(state), 3).is_some(), "{state}");
             assert_eq!(retry_policy.pause(&failure(state), 4), None, "{state}");

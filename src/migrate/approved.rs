@@ -173,9 +173,9 @@ impl ApprovedPlan {
         self.prepared.plan.is_empty()
     }
 
-    /// Whether the database has pool schemas.
+    /// Whether the database has pool schemas that a run may change.
     pub fn has_pool(&self) -> bool {
-        !self.prepared.state.pool.is_empty()
+        self.prepared.newer.is_none() && !self.prepared.state.pool.is_empty()
     }
 
     /// Its migrations, in order.
@@ -202,8 +202,11 @@ impl ApprovedPlan {
         Ok(all.into_iter().filter(|tenant| tenant.version.is_some()).map(|tenant| tenant.schema).collect())
     }
 
-    /// Notes about migrations and registry rows that the plan leaves out.
+    /// Notes about what the plan leaves out: all work on a newer database, migrations, registry rows.
     pub fn left_out(&self, project: &Project) -> Vec<String> {
+        if let Some(newer) = &self.prepared.newer {
+            return vec![format!("{newer}: this checkout is older than the database, nothing is changed")];
+        }
         let mut notes = Vec::new();
         let waiting = &self.prepared.plan.waiting;
         if let Some(first) = project.chain.migrations().get(waiting.start).filter(|_| !waiting.is_empty()) {

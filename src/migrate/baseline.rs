@@ -72,25 +72,26 @@ fn registry_missing(project: &Project, version: &Version) -> Failure {
     Failure::new(Code::BaselineRefused, message).hint(hint)
 }
 
-/// Accepts edited and deleted files of applied migrations. The history keeps the old and the new checksum.
+/// The edited and deleted files of applied migrations that [`repair`] may accept. Writes nothing.
+pub async fn repairable(connection: &mut Connection, project: &Project) -> Result<Vec<Divergence>, Failure> {
+    let state = state::read(connection, &project.settings).await?;
+    Divergence::repairable(&project.chain, &state.applied, &state.fleet())
+}
+
+/// Accepts these files. The history keeps the old and the new checksum.
 pub async fn repair(
     connection: &mut Connection,
     project: &Project,
+    found: &[Divergence],
     command: &str,
-) -> Result<Vec<Divergence>, Failure> {
-    let state = state::read(connection, &project.settings).await?;
-    let found = Divergence::find(&project.chain, &state.applied);
-    if found.is_empty() {
-        return Ok(found);
-    }
+) -> Result<(), Failure> {
     let run = new_run(project);
     metadata::ensure(connection, &run.platform, run.limits.lock_timeout).await?;
     runs::begin(connection, &run, command).await?;
-    let repaired = history::repair(connection, &run, &found).await;
+    let repaired = history::repair(connection, &run, found).await;
     let counts = serde_json::json!({ "repaired": found.len() });
     end(connection, &run, &repaired, &counts.to_string()).await?;
-    repaired?;
-    Ok(found)
+    repaired
 }
 
 /// Records how the run ended. Ignores a failure to record it after another failure.

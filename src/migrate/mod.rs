@@ -17,7 +17,7 @@ pub use approved::{
     replay_on_throwaway_database, verify,
 };
 pub use base::read_base;
-pub use baseline::{BaselineCheck, baseline, repair};
+pub use baseline::{BaselineCheck, baseline, repair, repairable};
 pub use result::{
     Migrated, Planned, PlatformStatus, Status, TenantCounts, TenantLine, TenantStatus, VersionChange,
 };

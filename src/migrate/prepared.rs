@@ -19,6 +19,8 @@ pub(super) struct Prepared {
     pub(super) plan: Plan,
     /// The schemas of the requested tenants; empty for all.
     pub(super) only: Vec<SchemaName>,
+    /// Why the plan is empty: the database is ahead of the chain, which the request allows.
+    pub(super) newer: Option<String>,
 }
 
 impl Prepared {
@@ -44,6 +46,12 @@ impl Prepared {
         request.tenants.retain(|slug| named.insert(slug.clone()));
         let state = state::read(connection, &project.settings).await?;
         let mut fleet = state.fleet();
+        if request.limits.allow_newer
+            && let Some(beyond) = fleet.beyond(&project.chain)
+        {
+            let (plan, only, newer) = (Plan::default(), Vec::new(), Some(beyond.message));
+            return Ok(Self { request, state, plan, only, newer });
+        }
         Divergence::check(&project.chain, &state.applied, &fleet)?;
         let mut only = Vec::new();
         if !request.tenants.is_empty() {
@@ -64,7 +72,7 @@ impl Prepared {
         if only.is_empty() && !state.pool.is_empty() {
             plan.add_pool(&project.chain, fleet, &state.pool, (request.to.as_ref(), request.reach))?;
         }
-        Ok(Self { request, state, plan, only })
+        Ok(Self { request, state, plan, only, newer: None })
     }
 
     /// Number of registry rows without a version, which no plan migrates; 0 if tenants were requested by name.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::chain::{Step, Version};
-use crate::error::Failure;
+use crate::error::{Code, Failure};
 use crate::executor::{SlowTenant, UnitFailure};
 use crate::ident::SchemaName;
 use crate::postgres::metadata::{RunStatus, TenantState};
@@ -83,13 +83,19 @@ pub struct Status {
     /// Problems found while reading the state.
     #[serde(skip)]
     pub trouble: Vec<Failure>,
+    /// Whether a database that is ahead of the chain is accepted.
+    #[serde(skip)]
+    pub allow_newer: bool,
 }
 
 impl Status {
-    /// Whether the platform or a tenant is behind or has a problem.
+    /// Whether `migrate up` would do or refuse something.
     pub fn is_behind(&self) -> bool {
-        let is_at_the_end = self.platform.version.as_ref() == Some(&self.platform.latest);
-        !is_at_the_end || self.tenants.behind > 0 || !self.trouble.is_empty()
+        let PlatformStatus { version, latest, .. } = &self.platform;
+        let is_newer = |version: &Version| self.allow_newer && version > latest;
+        let is_at_the_end = version.as_ref().is_some_and(|version| version == latest || is_newer(version));
+        let is_refused = |failure: &Failure| !(self.allow_newer && failure.code == Code::VersionBeyond);
+        !is_at_the_end || self.tenants.behind > 0 || self.trouble.iter().any(is_refused)
     }
 }
 
@@ -113,8 +119,10 @@ pub struct TenantStatus {
     pub total: usize,
     /// Tenants at the latest version.
     pub current: usize,
-    /// Tenants at another version.
+    /// Tenants at an earlier version, or at one that is not in the chain.
     pub behind: usize,
+    /// Tenants beyond the end of the chain.
+    pub ahead: usize,
     /// Registry rows without a version row, and tenants with an invalid version.
     pub unknown: usize,
     /// Number of tenants per version.

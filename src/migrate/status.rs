@@ -23,7 +23,7 @@ pub async fn missing_file(connection: &mut Connection, root: &Root) -> Result<Op
     let (state, _unread) = state::survey(connection, &root.settings).await?;
     let edges = root.edges()?;
     let missing = state.applied.into_iter().find(|applied| {
-        applied.checksum.is_some() && !edges.contains(&(applied.from.clone(), applied.to.clone()))
+        !applied.missing_accepted && !edges.contains(&(applied.from.clone(), applied.to.clone()))
     });
     Ok(missing.map(|applied| Divergence::Missing { applied }.failure(ChainCoverage::Insufficient)))
 }
@@ -38,6 +38,7 @@ pub async fn status(
 ) -> Result<Status, Failure> {
     let (state, unread) = state::survey(connection, &project.settings).await?;
     let latest = project.chain.latest();
+    let fleet = state.fleet();
     let version = (!unread.platform).then_some(state.platform);
     let pending = match version.as_ref().and_then(|version| project.chain.position(version)) {
         Some(position) => {
@@ -46,19 +47,29 @@ pub async fn status(
         // The version is not in the chain: pending files are unknown.
         None => Vec::new(),
     };
+    // Another file is only looked for in a complete chain.
+    let refused = match &trouble {
+        Some(_) => None,
+        None => Divergence::check(&project.chain, &state.applied, &fleet).err(),
+    };
     // No run migrates a tenant whose version is not in the chain, so each such version is a failure.
     let elsewhere = state
         .examples
         .iter()
-        .filter_map(|(version, schema)| project.chain.find_tenant(version, schema).err().map(Failure::from));
-    let trouble: Vec<Failure> = trouble.into_iter().chain(unread.failures).chain(elsewhere).collect();
+        .filter_map(|(version, schema)| project.chain.find_tenant(version, schema).err().map(Failure::from))
+        .filter(|failure| refused.as_ref() != Some(failure));
+    let elsewhere: Vec<_> = elsewhere.collect();
+    let trouble: Vec<Failure> =
+        trouble.into_iter().chain(unread.failures).chain(refused).chain(elsewhere).collect();
     let known = state.tenants.values().sum::<usize>();
     let current = state.tenants.get(&latest).copied().unwrap_or_default();
+    let ahead = state.tenants.iter().filter(|(version, _)| **version > latest).map(|(_, count)| count).sum();
     let unknown = state.unknown + unread.tenants;
     let tenants = TenantStatus {
         total: known + unknown,
         current,
-        behind: known - current,
+        behind: known - current - ahead,
+        ahead,
         unknown,
         versions: state.tenants,
     };
@@ -88,5 +99,6 @@ pub async fn status(
         tenants,
         list: lines,
         trouble,
+        allow_newer: project.settings.migrate.allow_newer,
     })
 }

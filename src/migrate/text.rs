@@ -108,6 +108,9 @@ pub fn status(status: &Status, paint: Paint) -> Text {
     let state = match platform.pending.len() {
         _ if platform.version.is_none() => paint.bad("version cannot be read"),
         0 if platform.version.as_ref() == Some(&platform.latest) => paint.good("up to date"),
+        0 if platform.version.as_ref() > Some(&platform.latest) => {
+            paint.bad(&format!("ahead of this checkout, whose latest version is {}", platform.latest))
+        }
         // No pending file, but not the latest version: the version is not in the chain.
         0 => paint.bad(&format!("not in the chain, whose latest version is {}", platform.latest)),
         behind => paint.warn(&format!("{} behind {}", plural(behind, "migration"), platform.latest)),
@@ -121,9 +124,12 @@ pub fn status(status: &Status, paint: Paint) -> Text {
         text.line(format_args!("          {}", paint.dim(&format!("pending: {file}"))));
     }
     let mut line = format!("tenants   {}", tenants.total);
-    for (count, word) in
-        [(tenants.current, "current"), (tenants.behind, "behind"), (tenants.unknown, "unknown")]
-    {
+    for (count, word) in [
+        (tenants.current, "current"),
+        (tenants.behind, "behind"),
+        (tenants.ahead, "ahead"),
+        (tenants.unknown, "unknown"),
+    ] {
         if count > 0 {
             let _written = write!(line, ", {count} {word}");
         }
@@ -167,6 +173,25 @@ impl<'a> From<&'a Status> for StatusDocument<'a> {
     fn from(status: &'a Status) -> Self {
         Self { status, trouble: status.trouble.iter().map(failure_json).collect() }
     }
+}
+
+/// The lines that differ between the earlier and the current text of a file, without the equal lines before and after them.
+pub fn changed_lines(then: &str, now: &str) -> Text {
+    const MAX_LINES: usize = 20;
+    let (then, now): (Vec<_>, Vec<_>) = (then.lines().collect(), now.lines().collect());
+    let start = then.iter().zip(&now).take_while(|(then, now)| then == now).count();
+    let (then, now) = (&then[start..], &now[start..]);
+    let end = then.iter().rev().zip(now.iter().rev()).take_while(|(then, now)| then == now).count();
+    let mut text = Text::of_line(format_args!("  from line {}:", start + 1));
+    for (sign, lines) in [('-', &then[..then.len() - end]), ('+', &now[..now.len() - end])] {
+        for line in lines.iter().take(MAX_LINES) {
+            text.line(format_args!("  {sign} {line}"));
+        }
+        if lines.len() > MAX_LINES {
+            text.line(format_args!("  {sign} … {} more lines", lines.len() - MAX_LINES));
+        }
+    }
+    text
 }
 
 /// The text of `migrate history`.

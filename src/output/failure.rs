@@ -27,6 +27,7 @@ pub fn failure_json(failure: &Failure) -> Value {
     let mut error = Map::new();
     error.insert("code".to_owned(), json!(failure.code.as_str()));
     error.insert("message".to_owned(), json!(without_credentials(&failure.message)));
+    error.insert("retryable".to_owned(), json!(failure.is_retryable()));
     if let Some(hint) = &failure.hint {
         error.insert("hint".to_owned(), json!(without_credentials(hint)));
     }

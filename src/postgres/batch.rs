@@ -115,9 +115,9 @@ pub const DURATION_COLUMN: &str = "tenure_took_ms";
 /// The result column with the version of a renamed tenant.
 pub const VERSION_COLUMN: &str = "tenure_version";
 
-/// The start of every transaction of Tenure, independent of the database's defaults. `READ COMMITTED`, since a
-/// run that waited for another one must see its changes.
-pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+/// The start of every transaction of Tenure. `READ COMMITTED`, since a run that waited for another one must see its changes. If
+/// `default_transaction_read_only` is on, it stays read-only.
+pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// The search path of Tenure's own queries in sessions that run a project's statements: no schema in which these could create an
 /// operator, a function or a table (manual, chapter "Writing SECURITY DEFINER Functions Safely").
@@ -180,7 +180,7 @@ impl SqlBatch {
 
     /// Like [`Self::begin`], with one snapshot for the whole transaction.
     pub fn begin_snapshot(&mut self, limits: Migrate, first: &str) {
-        self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE", limits, &[first]);
+        self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ", limits, &[first]);
     }
 
     fn begin_as(&mut self, begin: &str, limits: Migrate, first: &[impl AsRef<str>]) {

@@ -196,7 +196,13 @@ impl ServerError {
                 (Code::StatementFailed, Some("a user cancelled it; run the command again"))
             }
             "57014" => (Code::StatementFailed, Some("raise --statement-timeout")),
-            "25006" => (Code::StatementFailed, Some("this server is read-only: use the primary's address")),
+            "25006" => (
+                Code::StatementFailed,
+                Some(
+                    "a standby is read-only: connect to the primary; on a primary, default_transaction_read_only is on for this \
+                     role or database, which Tenure obeys",
+                ),
+            ),
             _ => (Code::StatementFailed, None),
         };
         let text = ServerText::of(server);

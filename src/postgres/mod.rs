@@ -20,7 +20,7 @@ mod tools;
 
 pub use backoff::Backoff;
 pub use cancel::{CancelledSession, SessionOutcome, cancel};
-pub use connect::{ConnectPolicy, DatabaseUrl, PoolerEvidence, set_parameters};
+pub use connect::{ConnectPolicy, DatabaseUrl, PoolerEvidence, libpq_target, set_parameters};
 pub use connection::{Connection, Connector, Row};
 pub use error::ServerError;
 pub use restricted_role::{Prepared, RestrictedRole, Superuser, SuperuserRuns};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::workers::parallel_map;
 use super::{MIGRATIONS, TEMPLATES};
-use crate::chain::{Content, MigrationFile};
+use crate::chain::{Content, MigrationFile, with_unix_lines};
 use crate::error::{Code, Failure, Place, Source};
 use crate::template::AFTER_CREATE;
 
@@ -209,7 +209,7 @@ pub(super) fn check_given(root: Option<&Path>, path: &Path, shown: &str) -> Resu
     root.filter(is_in).map_or(Ok(()), |root| check_inside(root, path, shown))
 }
 
-/// Reads a file of SQL or settings: UTF-8, with or without a BOM, up to `MAX_FILE_BYTES`.
+/// Reads a file of SQL or settings: UTF-8, with or without a BOM, up to `MAX_FILE_BYTES`. Every line ends with LF.
 pub fn read(path: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
     let named = |failure: Failure| failure.at(Place::File(shown.to_owned()));
     let unreadable = |error: std::io::Error| named(io(path, &error));
@@ -235,7 +235,8 @@ pub fn read(path: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(shown, text)),
+        // What is sent is what the checksum covers, so that two checkouts give the same strings and bodies.
+        Ok(text) => Ok(Source::new(shown, with_unix_lines(text))),
         Err(error) => {
             let valid = &bytes[..error.valid_up_to()];
             let source = Source::new(shown, String::from_utf8_lossy(valid).into_owned());

@@ -69,6 +69,19 @@ impl Repository<'_> {
         Ok(paths.map(|path| PathBuf::from(String::from_utf8_lossy(path).into_owned())).collect())
     }
 
+    /// The committed texts of a file, the newest first; none without git or a repository.
+    pub(super) fn versions(self, path: &str) -> impl Iterator<Item = String> {
+        const MAX_COMMITS: &str = "--max-count=200";
+        let listed = self.stdout(&["log", "--format=%H", MAX_COMMITS, "--", path]).unwrap_or_default();
+        let commits: Vec<String> = String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect();
+        let text = move |commit| {
+            let text = self.stdout(&["show", "--no-textconv", &format!("{commit}:./{path}")]).ok()?;
+            let text = String::from_utf8(text).ok()?;
+            Some(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+        };
+        commits.into_iter().filter_map(text)
+    }
+
     fn run(self, words: &[&str]) -> Result<Output, Failure> {
         command("git", Needs::User).args(words).current_dir(self.folder).output().map_err(|error| {
             Failure::new(Code::Io, format!("running git for {}: {error}", self.flag))

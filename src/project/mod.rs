@@ -26,7 +26,7 @@ pub use review::{EffectsByFile, Focus, Review};
 pub use server_host::{LEAVES_DATABASE, accepts_not_observed, server_host_failure};
 pub use templates::check_templates;
 
-use crate::chain::{Chain, FileName, Version};
+use crate::chain::{Chain, Checksum, FileName, Version};
 use crate::error::{Code, Failure};
 use crate::settings::Settings;
 pub use crate::sql::STACK;
@@ -189,6 +189,14 @@ impl Project {
             is_linked || changed.contains(Path::new(name))
         };
         Ok(names.filter(is_changed).collect())
+    }
+
+    /// The text of the migration `file` with this checksum, if a commit before HEAD has it.
+    pub fn committed_text(&self, file: &str, checksum: &Checksum) -> Option<String> {
+        let path = format!("{MIGRATIONS}/{file}");
+        git::Repository { folder: &self.root, flag: "migrate repair" }
+            .versions(&path)
+            .find(|text| Checksum::of(text) == *checksum)
     }
 
     /// The template `name`, or the default one.

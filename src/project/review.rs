@@ -209,7 +209,9 @@ impl ReplayedFile<'_> {
             script: self.script,
             replay: &self.replay,
             kind: self.kind,
-            observed_effects: effects.get(name).filter(|_| matches!(self.kind, Kind::Migration)),
+            observed_effects: effects
+                .get(name)
+                .filter(|_| matches!(self.kind, Kind::Migration | Kind::Reverse)),
             schemas: ProjectSchemas {
                 platform: platform.as_str(),
                 prefix: &settings.tenants.schema_prefix,

@@ -82,7 +82,9 @@ impl<'a> SchemaReplay<'a> {
                     let before = self.at(migration.from());
                     before.replay(&migration.script, migration.scoped())
                 });
-                vec![ReplayedFile { script: &migration.script, replay, kind: Kind::Migration }]
+                let is_reverse = migration.from() > migration.to();
+                let kind = if is_reverse { Kind::Reverse } else { Kind::Migration };
+                vec![ReplayedFile { script: &migration.script, replay, kind }]
             }
             Target::Template(template, scripts) => {
                 let mut state = self.at(&template.version);

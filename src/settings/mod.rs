@@ -105,7 +105,7 @@ pub struct Shadow {
     pub extensions: Vec<Identifier>,
 }
 
-/// `[migrate]`: the limits of a unit.
+/// `[migrate]`: the limits of a unit, and what a run accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Migrate {
@@ -113,6 +113,8 @@ pub struct Migrate {
     pub lock_timeout: LockTimeout,
     /// How long a statement may run.
     pub statement_timeout: StatementTimeout,
+    /// Whether `migrate up` succeeds without changes on a database that is ahead of the chain.
+    pub allow_newer: bool,
 }
 
 /// `[verify]`: the policy.

@@ -1,5 +1,7 @@
 //! Errors in a file's SQL that are found without running it.
 
+use std::ops::Range;
+
 use crate::error::{Code, Failure, Place};
 
 /// The start of the reason if a schema belongs neither to the platform nor to a tenant.
@@ -21,6 +23,9 @@ pub enum SqlError {
     /// `\i`, `\copy`, ….
     #[error("a psql command cannot be part of a migration")]
     PsqlMetaCommand { place: Place },
+    /// The reverse part of a file of another tool.
+    #[error("this line begins the reverse part in a file of {tool}: Tenure would run both parts")]
+    ReversePart { tool: &'static str, place: Place },
     /// `COPY … FROM STDIN` and its data.
     #[error("COPY … FROM STDIN cannot be part of a migration: its data is not SQL")]
     CopyFromStdin { place: Place },
@@ -72,13 +77,24 @@ impl From<SqlError> for Failure {
             SqlError::Unreadable { place } => {
                 (Code::Syntax, place, Some("simplify the statement, or report it with the file".to_owned()))
             }
-            SqlError::PsqlMetaCommand { place } => (
-                Code::PsqlMetaCommand,
-                place,
-                Some("write the same in SQL; settings of psql have no effect here".to_owned()),
-            ),
+            SqlError::PsqlMetaCommand { place } => {
+                let hint = match &place {
+                    Place::Span(source, at) if source.text[at.clone()].starts_with("\\connect") => {
+                        "make the dump without --create"
+                    }
+                    _ => "write the same in SQL; settings of psql have no effect here",
+                };
+                (Code::PsqlMetaCommand, place, Some(hint.to_owned()))
+            }
+            SqlError::ReversePart { place, .. } => {
+                let hint = match reverse_name(place.file()) {
+                    Some(name) => format!("keep the part above this line, and move the part below it to {name}"),
+                    None => "keep the part above this line, and remove the part below it".to_owned(),
+                };
+                (Code::ReversePart, place, Some(hint))
+            }
             SqlError::CopyFromStdin { place } => {
-                (Code::CopyFromStdin, place, Some("use INSERT … VALUES instead".to_owned()))
+                (Code::CopyFromStdin, place, Some("use INSERT … VALUES instead; pg_dump writes it with --inserts".to_owned()))
             }
             SqlError::CopyToStdout { place } => {
                 (Code::CopyToStdout, place, Some("copy into a table, or run it with psql".to_owned()))
@@ -166,4 +182,31 @@ impl From<SqlError> for Failure {
             None => failure,
         }
     }
+}
+
+impl SqlError {
+    /// The bytes of the refused command with its data, if the rest of the file can be read without them.
+    pub(super) fn left_out(&self, text: &str) -> Option<Range<usize>> {
+        match self {
+            Self::PsqlMetaCommand { place } => place.bytes().cloned(),
+            Self::CopyFromStdin { place } | Self::CopyToStdout { place } => {
+                let at = place.bytes()?;
+                let start = text[..at.start].to_ascii_lowercase().rfind("copy")?;
+                let end = text[at.end..].find(';').map_or(text.len(), |end| at.end + end);
+                // The data ends with a line `\.`; without it, there is none.
+                let data = matches!(self, Self::CopyFromStdin { .. })
+                    .then(|| text[end..].find("\n\\.").map(|data| end + data + "\n\\.".len()));
+                Some(start..data.flatten().unwrap_or(end))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The name of the reverse file of a migration.
+fn reverse_name(file: &str) -> Option<String> {
+    let (folder, name) = file.rsplit_once('/')?;
+    let (from, rest) = name.strip_prefix('v')?.split_once("_to_v")?;
+    let (to, name) = rest.split_once('_')?;
+    Some(format!("{folder}/v{to}_to_v{from}_{name}"))
 }

@@ -53,6 +53,7 @@ pub use renamed::Renamed;
 pub use scope::{Scope, ScopeClue};
 pub use scoped_names::ScopedNames;
 pub use script::{Comment, IndexAction, Script, Statement, mentions};
+pub use session::empties_search_path;
 pub use text_names::{TablePart, TargetKind, TextNames};
 
 pub use single_tenant::tenant_schema_ranges;

@@ -308,6 +308,11 @@ impl ScopedNames {
         if matches!(statement.kind, SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::SET_CONSTRAINTS) {
             return ScopeClue::Inherited;
         }
+        // `SELECT set_config('search_path', '', false)`, or another setting.
+        let only_sets = !statement.names.is_empty() && statement.names.iter().all(is_set_config);
+        if statement.kind == SyntaxKind::SELECT && only_sets {
+            return ScopeClue::Inherited;
+        }
         if reads.contains(&Scope::Tenant) {
             return ScopeClue::Certain(Scope::Tenant);
         }
@@ -351,6 +356,11 @@ impl ScopedNames {
             name => format!("{:?} has no known scope", name.map_or("it", |name| &name.name)),
         }
     }
+}
+
+fn is_set_config(name: &Name) -> bool {
+    let built_in = name.schema.as_deref().is_none_or(|schema| schema == "pg_catalog");
+    name.kind == SyntaxKind::CALL_EXPR && name.name == "set_config" && built_in
 }
 
 fn is_bare_relation(name: &Name) -> bool {

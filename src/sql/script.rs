@@ -90,8 +90,27 @@ impl Script {
 
     /// Parses a template's file that may use these parameters.
     pub fn parse_with(source: Arc<Source>, parameters: &[TemplateParameter]) -> Result<Self, SqlError> {
-        let (masked, uses) = mask(&source, placeholder::mask(&source.text), parameters)?;
+        let text = super::validate::without_dump_guards(placeholder::mask(&source.text));
+        let (masked, uses) = mask(&source, text, parameters)?;
         Ok(Self { uses, ..Self::parse_masked(source, masked)? })
+    }
+
+    /// The errors of a file that cannot be parsed, all at once: psql's commands and COPY with the client, as in a dump, are left out
+    /// one after the other. Also returns the script of the rest, if it can be parsed.
+    pub fn refusals(source: &Arc<Source>, first: SqlError) -> (Vec<SqlError>, Option<Self>) {
+        const MAX_ERRORS: usize = 50;
+        let mut masked = super::validate::without_dump_guards(placeholder::mask(&source.text));
+        let mut errors = vec![first];
+        while errors.len() < MAX_ERRORS
+            && let Some(refused) = errors.last().and_then(|error| error.left_out(&masked))
+        {
+            masked.replace_range(refused.clone(), &super::validate::blank(&masked[refused]));
+            match Self::parse_masked(Arc::clone(source), masked.clone()) {
+                Ok(script) => return (errors, Some(script)),
+                Err(error) => errors.push(error),
+            }
+        }
+        (errors, None)
     }
 
     /// Parses `masked`, the text of `source` or a part of it, at the same offsets.
@@ -106,6 +125,7 @@ impl Script {
         }));
         let Ok((parse, errors)) = parsed else { return Err(SqlError::Unreadable { place: whole }) };
         let tree = Tree::of(&parse.syntax_node(), masked);
+        super::validate::check_comments(&source, tree.comments())?;
         let kinds = Box::new(tree.root().kinds());
         super::validate::check_tree(&source, tree.root(), &kinds, &errors)?;
         let statements = tree

@@ -33,8 +33,34 @@ pub(super) fn changes_search_path(statement: Node<'_>) -> bool {
     let says = |word| mentions(statement.text(), word);
     let settings = [SyntaxKind::SET, SyntaxKind::RESET, SyntaxKind::DISCARD];
     let is_setting = settings.contains(&statement.kind());
+    if empties_search_path(statement) {
+        return false;
+    }
     (is_setting && (says("schema") || says("all")))
         || (says("search_path") && (is_setting || says("set_config")))
+}
+
+/// Whether the statement only sets the search path to the empty one, as `pg_dump` does, so that unqualified names that are only read
+/// find nothing but built-in objects.
+pub fn empties_search_path(statement: Node<'_>) -> bool {
+    const FORMS: &[&str] = &[
+        "selectset_config('search_path','',false)",
+        "selectset_config('search_path','',true)",
+        "selectpg_catalog.set_config('search_path','',false)",
+        "selectpg_catalog.set_config('search_path','',true)",
+        "setsearch_path=''",
+        "setsearch_pathto''",
+        "setlocalsearch_path=''",
+        "setlocalsearch_pathto''",
+        "setsessionsearch_path=''",
+        "setsessionsearch_pathto''",
+    ];
+    if !mentions(statement.text(), "search_path") {
+        return false;
+    }
+    let tokens = statement.tokens().filter(|token| token.kind != SyntaxKind::SEMICOLON);
+    let words: String = tokens.map(|token| token.text).collect();
+    FORMS.contains(&words.to_ascii_lowercase().as_str())
 }
 
 /// Whether the statement certainly leaves no session state.

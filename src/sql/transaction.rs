@@ -49,67 +49,100 @@ impl MetadataFilter<'_> {
         script: &Script,
         bare: impl Fn(&Statement) -> Option<Scope>,
     ) -> Result<Body, SqlError> {
-        let mut rest = script.statements.as_slice();
-        let has_begin = rest.first().is_some_and(|first| first.kind == SyntaxKind::BEGIN);
-        if has_begin {
-            if !is_plain(script, &rest[0]) {
-                return Err(control(script, &rest[0]));
-            }
-            rest = &rest[1..];
-            match rest.split_last() {
-                Some((last, _)) if last.kind == SyntaxKind::COMMIT_TRANSACTION && !is_plain(script, last) => {
-                    return Err(control(script, last));
-                }
-                Some((last, inner)) if last.kind == SyntaxKind::COMMIT_TRANSACTION => rest = inner,
-                _ => return Err(control(script, unclosed(rest).unwrap_or(&script.statements[0]))),
-            }
-        }
-        let mut statements = Vec::new();
+        let (body, errors) = self.body_with_errors(script, bare);
+        errors.into_iter().next().map_or(Ok(body), Err)
+    }
+
+    /// Like [`Self::body`], with all errors. The statements do not contain those with errors.
+    pub fn body_with_errors(
+        &self,
+        script: &Script,
+        bare: impl Fn(&Statement) -> Option<Scope>,
+    ) -> (Body, Vec<SqlError>) {
+        let rest = match outer_transaction_removed(script) {
+            Ok(rest) => rest,
+            Err(error) => return (Body { statements: Vec::new(), transactional: true }, vec![error]),
+        };
+        let (mut statements, mut errors) = (Vec::new(), Vec::new());
         for statement in rest {
-            if CONTROL.contains(&statement.kind) {
-                return Err(control(script, statement));
+            match self.is_removed(script, statement, &bare) {
+                Ok(true) => {}
+                Ok(false) => statements.push(statement.clone()),
+                Err(error) => errors.push(error),
             }
-            if let Some(range) = Code::transaction_control(script, statement) {
-                let verb = script.source.text[range.clone()].to_uppercase();
-                return Err(SqlError::TransactionControl {
-                    statement: verb,
-                    place: Place::at(&script.source, range),
-                });
-            }
-            let is_version_table = |name: &Name| {
-                name.name == VERSION_TABLE && name.schema.is_none() && name.role != NameRole::Referenced
-            };
-            let is_bare = statement.names.iter().any(is_version_table);
-            let scope = if is_bare { bare(statement) } else { None };
-            if is_bare && scope.is_none() {
-                let why = format!("the platform and the tenants have a {VERSION_TABLE:?}");
-                return Err(SqlError::ScopeUnclear { why, place: script.place(statement) });
-            }
-            let is_of_platform = |name: &Name| is_version_table(name) && scope == Some(Scope::Platform);
-            if self.is_own_statement(script, statement, is_of_platform)? {
-                continue;
-            }
-            if let Some(name) = touched_own_object(statement, self.platform, is_of_platform) {
-                return Err(own(script, name));
-            }
-            statements.push(statement.clone());
         }
+        let has_begin = rest.len() < script.statements.len();
         let non_transactional = statements.iter().find(|statement| !statement.transactional);
         if let Some(statement) = non_transactional
             && (has_begin || statements.iter().any(|other| other.transactional))
         {
-            return Err(SqlError::MixedTransaction {
+            errors.push(SqlError::MixedTransaction {
                 statement: statement.verb(),
                 place: script.place(statement),
             });
         }
-        Ok(Body { transactional: non_transactional.is_none(), statements })
+        (Body { transactional: non_transactional.is_none(), statements }, errors)
+    }
+
+    /// Whether Tenure executes the statement itself. Fails if no file may contain it.
+    fn is_removed(
+        &self,
+        script: &Script,
+        statement: &Statement,
+        bare: impl Fn(&Statement) -> Option<Scope>,
+    ) -> Result<bool, SqlError> {
+        if CONTROL.contains(&statement.kind) {
+            return Err(control(script, statement));
+        }
+        if let Some(range) = Code::transaction_control(script, statement) {
+            let verb = script.source.text[range.clone()].to_uppercase();
+            return Err(SqlError::TransactionControl {
+                statement: verb,
+                place: Place::at(&script.source, range),
+            });
+        }
+        let is_version_table = |name: &Name| {
+            name.name == VERSION_TABLE && name.schema.is_none() && name.role != NameRole::Referenced
+        };
+        let is_bare = statement.names.iter().any(is_version_table);
+        let scope = if is_bare { bare(statement) } else { None };
+        if is_bare && scope.is_none() {
+            let why = format!("the platform and the tenants have a {VERSION_TABLE:?}");
+            return Err(SqlError::ScopeUnclear { why, place: script.place(statement) });
+        }
+        let is_of_platform = |name: &Name| is_version_table(name) && scope == Some(Scope::Platform);
+        if self.is_own_statement(script, statement, is_of_platform)? {
+            return Ok(true);
+        }
+        touched_own_object(statement, self.platform, is_of_platform)
+            .map_or(Ok(false), |name| Err(own(script, name)))
     }
 
     /// Rejects a platform statement that changes one of Tenure's own objects by an unqualified name, which the search
     /// path resolves to the platform schema.
     pub fn check_platform_statement(&self, script: &Script, statement: &Statement) -> Result<(), SqlError> {
         touched_own_object(statement, self.platform, |_| true).map_or(Ok(()), |name| Err(own(script, name)))
+    }
+}
+
+/// The statements of a file without its outer BEGIN and COMMIT.
+fn outer_transaction_removed(script: &Script) -> Result<&[Statement], SqlError> {
+    let all = script.statements.as_slice();
+    let Some((begin, rest)) = all.split_first().filter(|(first, _)| first.kind == SyntaxKind::BEGIN) else {
+        return Ok(all);
+    };
+    if !is_plain(script, begin) {
+        return Err(control(script, begin));
+    }
+    match rest.split_last() {
+        Some((last, inner)) if last.kind == SyntaxKind::COMMIT_TRANSACTION => {
+            if is_plain(script, last) {
+                Ok(inner)
+            } else {
+                Err(control(script, last))
+            }
+        }
+        _ => Err(control(script, unclosed(rest).unwrap_or(begin))),
     }
 }
 

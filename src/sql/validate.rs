@@ -10,7 +10,7 @@ use squawk_syntax::syntax_error::SyntaxError;
 
 use super::SqlError;
 use super::script::mentions;
-use super::tree::{Kinds, Node};
+use super::tree::{Kinds, Node, Token};
 use crate::error::{Place, Source};
 
 /// The maximum nesting of brackets and CASEs, far above that of real files. The parser is recursive, as PostgreSQL's own
@@ -172,6 +172,55 @@ fn drops_nothing(statement: Node<'_>) -> bool {
         && statement.children().all(|child| child.kind() == SyntaxKind::IF_EXISTS)
 }
 
+/// The comments with which the files of other tools begin their reverse part: in lower case, without spaces.
+const REVERSE_PARTS: &[(&str, &str)] = &[
+    ("--+goosedown", "goose"),
+    ("--migrate:down", "dbmate"),
+    ("--//@undo", "MyBatis Migrations"),
+    ("--+migratedown", "sql-migrate"),
+    ("--+micratedown", "micrate"),
+    ("--ramblerdown", "rambler"),
+    ("----createabove/dropbelow----", "tern"),
+    ("--====down====", "shmig"),
+    ("--downmigration", "node-pg-migrate"),
+];
+
+/// Rejects a comment that begins the reverse part in a file of another tool.
+pub(super) fn check_comments<'t>(
+    source: &Arc<Source>,
+    comments: impl Iterator<Item = Token<'t>>,
+) -> Result<(), SqlError> {
+    let mut lines = comments.filter(|comment| comment.text.starts_with("--"));
+    let found = lines.find_map(|token| {
+        let words: String = token.text.split_whitespace().collect::<String>().to_ascii_lowercase();
+        // dbmate allows options after the word.
+        let is_marker =
+            |marker: &str| words == marker || (marker.ends_with(":down") && words.starts_with(marker));
+        let (_, tool) = REVERSE_PARTS.iter().find(|(marker, _)| is_marker(marker))?;
+        Some((*tool, token.range()))
+    });
+    found.map_or(Ok(()), |(tool, range)| Err(SqlError::ReversePart { tool, place: Place::at(source, range) }))
+}
+
+/// The text without the lines `\restrict` and `\unrestrict`, with which newer versions of `pg_dump` keep psql from running other
+/// commands of the dump. Only the parser gets it; a string that contains such a line is sent unchanged.
+pub(super) fn without_dump_guards(text: String) -> String {
+    let is_guard = |line: &str| {
+        let key = line.strip_prefix("\\restrict ").or_else(|| line.strip_prefix("\\unrestrict "));
+        key.is_some_and(|key| key.trim_end().bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    };
+    if !text.contains("restrict ") {
+        return text;
+    }
+    let line = |line: &str| if is_guard(line) { blank(line) } else { line.to_owned() };
+    text.split_inclusive('\n').map(line).collect()
+}
+
+/// Spaces of the same length in bytes; line breaks stay.
+pub(super) fn blank(text: &str) -> String {
+    text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect()
+}
+
 /// A backslash outside strings and comments. SQL has none, so it starts a psql command, on its own line (`\i`) or after a
 /// statement (`\gexec`).
 fn meta_command(text: &str, root: Node<'_>) -> Option<Range<usize>> {
@@ -207,6 +256,37 @@ mod tests {
         // The server accepts it, squawk's parser does not.
         assert!(error("COPY t TO STDIN").is_some());
         assert_eq!(error("COPY t TO PROGRAM 'x'; COPY t FROM '/x'"), None);
+    }
+
+    #[test]
+    fn the_reverse_part_of_another_tool_is_an_error() {
+        for (sql, expected) in [
+            ("-- +goose Up\nSELECT 1;\n-- +goose Down\nSELECT 2;", "goose"),
+            ("--   +goose   down\nSELECT 2;\n-- +goose Up\nSELECT 1;", "goose"),
+            ("-- migrate:up\nSELECT 1;\n\n-- migrate:down transaction:false\nSELECT 2;", "dbmate"),
+            ("--migrate:down", "dbmate"),
+            ("SELECT 1;\n--//@UNDO\nSELECT 2;", "MyBatis Migrations"),
+            ("SELECT 1;\n-- // @undo", "MyBatis Migrations"),
+            ("-- +migrate Up\nSELECT 1;\n-- +migrate Down", "sql-migrate"),
+            ("SELECT 1;\n---- create above / drop below ----\nSELECT 2;", "tern"),
+            ("-- Up Migration\nSELECT 1;\n-- Down Migration\nSELEC", "node-pg-migrate"),
+        ] {
+            let found = error(sql);
+            assert!(
+                matches!(found, Some(SqlError::ReversePart { tool, .. }) if tool == expected),
+                "{sql}: {found:?}"
+            );
+        }
+        for sql in [
+            "-- +goose Up\nSELECT 1;",
+            "-- migrate:up\nSELECT 1;",
+            "SELECT '\n-- +goose Down\n';",
+            "DO $$ BEGIN\n-- migrate:down\nNULL; END $$;",
+            "-- the rate goes down\nSELECT 1; -- undo",
+            "/*\n-- +goose Down\n*/ SELECT 1;",
+        ] {
+            assert_eq!(error(sql), None, "{sql}");
+        }
     }
 
     #[test]

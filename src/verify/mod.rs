@@ -89,6 +89,8 @@ impl ProjectSchemas<'_> {
 pub enum Kind<'a> {
     /// A migration of the chain.
     Migration,
+    /// A reverse file. It undoes a step, so rules for the running release do not apply; only a shadow judges it.
+    Reverse,
     /// A file of a tenant template, with the template's earlier files. The schema is new, so only effects outside of it and on
     /// objects that the template did not create are judged.
     Template(&'a [&'a Script]),
@@ -99,7 +101,12 @@ pub enum Kind<'a> {
 /// The findings in `file` under `policy`, in the order of the text.
 pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
     let (allows, mut errors) = allow::allow_lines(file.script);
-    let mut raws = judge::catch_panic(|| judge::raw_findings(file, policy), file.script);
+    let is_reverse = matches!(file.kind, Kind::Reverse);
+    let mut raws = if is_reverse {
+        Vec::new()
+    } else {
+        judge::catch_panic(|| judge::raw_findings(file, policy), file.script)
+    };
     raws.sort_by_key(|raw| (raw.range.start, raw.range.end));
     let of_text: Vec<_> =
         raws.into_iter().filter_map(|raw| policy.level(raw.rule).map(|level| (raw, level))).collect();
@@ -113,6 +120,7 @@ pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
             .find(|found| found.finding.allowed.is_none() && allow.accepts(found.finding.rule, &found.words));
         match accepted {
             Some(found) => found.finding.allowed = Some(allow.because.clone()),
+            None if is_reverse => {}
             // The line may accept a finding that only a shadow reports.
             None if file.observed_effects.is_none()
                 && (is_opaque(&of_text) || rules::shadow::ROWS.iter().any(|row| row.id == allow.rule)) => {}

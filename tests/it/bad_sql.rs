@@ -288,7 +288,7 @@ fn psql_commands_are_refused() {
     3 | COPY datalinx_platform.things FROM stdin;
       |                                    ^^^^^
       |
-      = help: use INSERT … VALUES instead
+      = help: use INSERT … VALUES instead; pg_dump writes it with --inserts
     ");
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
-use tenure::error::{Class, Code};
+use tenure::error::{Class, Code, Retry};
 use tenure::verify::{Impact, Rule, Tool};
 
 use crate::repo_lints;
@@ -153,7 +153,9 @@ fn docs_errors_md_is_the_list_of_codes() {
     let mut text = String::from(
         "# Errors\n\nGenerated from the list in `src/error/codes.rs`; `cargo xtask bless` updates it.\n\n\
          Every failure has a code, which people see in brackets and programs find in `error.code` with\n\
-         `--format json`. A code keeps its name and its exit code.\n",
+         `--format json`. A code keeps its name and its exit code. The column *retry* says whether the same command may succeed\n\
+         later without another change; `error.retryable` says it of one failure. It depends on the SQLSTATE where the server has\n\
+         one: a lock timeout, a deadlock or a lost connection passes, an invalid statement does not.\n",
     );
     for (class, means) in [
         (Class::Refused, "refused or failed"),
@@ -161,9 +163,18 @@ fn docs_errors_md_is_the_list_of_codes() {
         (Class::Unreachable, "the database could not be reached"),
         (Class::Interrupted, "interrupted, cleanly"),
     ] {
-        let _ = write!(text, "\n## Exit code {}: {means}\n\n| code | |\n| --- | --- |\n", class.exit_code());
+        let _ = write!(
+            text,
+            "\n## Exit code {}: {means}\n\n| code | retry | |\n| --- | --- | --- |\n",
+            class.exit_code()
+        );
         for code in Code::ALL.iter().filter(|code| code.class() == class) {
-            let _ = writeln!(text, "| `{}` | {} |", code.as_str(), code.doc());
+            let retry = match code.retry() {
+                Retry::Helps => "yes",
+                Retry::BySqlstate => "by SQLSTATE",
+                Retry::Useless => "no",
+            };
+            let _ = writeln!(text, "| `{}` | {retry} | {} |", code.as_str(), code.doc());
         }
     }
     text.push_str(

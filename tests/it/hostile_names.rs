@@ -96,7 +96,7 @@ fn copies(project: &Project) {
         "tenant drop f --confirm f",
         "tenant drop --purge f --now --confirm f",
         "restore-point",
-        "migrate repair",
+        "migrate repair --yes",
         "tenant audit",
     ] {
         run(project, line);

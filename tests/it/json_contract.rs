@@ -93,7 +93,7 @@ fn migrate_up_that_fails_before_anything_moved() {
     tenants: {"total":"number","migrated":"number","unchanged":"number","failed":"number","left":"number"}
     units: "number"
     duration_ms: "number"
-    failures: [{"schema":"string","migration":"string","code":"string","sqlstate":"string","message":"string","line":"number","column":"number","attempts":"number"}]
+    failures: [{"schema":"string","migration":"string","code":"string","sqlstate":"string","message":"string","retryable":"boolean","line":"number","column":"number","attempts":"number"}]
     "#);
 }
 
@@ -109,12 +109,12 @@ fn migrate_up_that_does_part_of_the_fleet() {
     tenants: {"total":"number","migrated":"number","unchanged":"number","failed":"number","left":"number"}
     units: "number"
     duration_ms: "number"
-    failures: [{"schema":"string","migration":"string","code":"string","sqlstate":"string","message":"string","line":"number","column":"number","attempts":"number"}]
+    failures: [{"schema":"string","migration":"string","code":"string","sqlstate":"string","message":"string","retryable":"boolean","line":"number","column":"number","attempts":"number"}]
     "#);
     assert_snapshot!(shown(&project, "status --tenants --check"), @r#"
     exit 1
     platform: {"schema":"string","version":"string","latest":"string","pending":["string"]}
-    tenants: {"total":"number","current":"number","behind":"number","unknown":"number","versions":{"1.0.4":"number","1.0.5":"number"}}
+    tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{"1.0.4":"number","1.0.5":"number"}}
     list: [{"slug":"string","schema":"string","version":"string","status":"string"}]
     "#);
 }
@@ -125,19 +125,19 @@ fn status() {
     assert_snapshot!(shown(&project, "status"), @r#"
     exit 0
     platform: {"schema":"string","version":"string","latest":"string","pending":["string"]}
-    tenants: {"total":"number","current":"number","behind":"number","unknown":"number","versions":{}}
+    tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{}}
     "#);
     assert_eq!(project.json("status --check").0, 1);
     let project = with_tenants();
     assert_snapshot!(shown(&project, "status"), @r#"
     exit 0
     platform: {"schema":"string","version":"string","latest":"string","pending":[]}
-    tenants: {"total":"number","current":"number","behind":"number","unknown":"number","versions":{"1.0.4":"number"}}
+    tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{"1.0.4":"number"}}
     "#);
     assert_snapshot!(shown(&project, "status --tenants"), @r#"
     exit 0
     platform: {"schema":"string","version":"string","latest":"string","pending":[]}
-    tenants: {"total":"number","current":"number","behind":"number","unknown":"number","versions":{"1.0.4":"number"}}
+    tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{"1.0.4":"number"}}
     list: [{"slug":"string","schema":"string","version":"string","status":"string"}]
     "#);
     assert_eq!(project.json("status --check").0, 0);
@@ -165,7 +165,7 @@ fn tenants() {
     created: []
     existing: []
     failures: [{"slug":"string","code":"string","message":"string"}]
-    error: {"code":"string","message":"string","hint":"string"}
+    error: {"code":"string","message":"string","retryable":"boolean","hint":"string"}
     "#);
     assert_snapshot!(shown(&project, "tenant list"), @r#"
     exit 0
@@ -215,7 +215,7 @@ fn verify_and_history() {
     "#);
     assert_snapshot!(shown(&project, "migrate up"), @r#"
     exit 1 "finding-denied"
-    error: {"code":"string","message":"string","hint":"string","file":"string","line":"number","column":"number"}
+    error: {"code":"string","message":"string","retryable":"boolean","hint":"string","file":"string","line":"number","column":"number"}
     findings: [{"rule":"string","level":"string","file":"string","line":"number","column":"number","end_line":"number","end_column":"number","scope":"string","evidence":"string","message":"string","help":"string","allow_line":"string","allowed":"boolean"}]
     "#);
 }
@@ -225,17 +225,17 @@ fn errors() {
     let project = migrated();
     assert_snapshot!(shown(&project, "tenant show nobody"), @r#"
     exit 1 "tenant-unknown"
-    error: {"code":"string","message":"string","hint":"string"}
+    error: {"code":"string","message":"string","retryable":"boolean","hint":"string"}
     "#);
     project.migration("1.0.4", "1.0.5", "odd", "ALTER TABEL users ADD c int;");
     assert_snapshot!(shown(&project, "migrate up"), @r#"
     exit 2 "syntax"
-    error: {"code":"string","message":"string","file":"string","line":"number","column":"number"}
+    error: {"code":"string","message":"string","retryable":"boolean","file":"string","line":"number","column":"number"}
     "#);
     project.migration("1.0.4", "1.0.5", "odd", "SELECT 1;");
     assert_snapshot!(shown(&project, "status"), @r#"
     exit 2 "scope-unclear"
-    error: {"code":"string","message":"string","hint":"string","file":"string","line":"number","column":"number"}
+    error: {"code":"string","message":"string","retryable":"boolean","hint":"string","file":"string","line":"number","column":"number"}
     "#);
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod adopt;
+mod applied_files;
 mod bad_files;
 mod bad_sql;
 mod baseline;
@@ -18,6 +19,7 @@ mod ci;
 mod command_line;
 mod concurrency;
 mod connect;
+mod connect_settings;
 mod context;
 mod copies;
 mod corpus;
@@ -30,6 +32,7 @@ mod error_locations;
 mod escaping;
 mod extensions;
 mod failures;
+mod files_of_other_tools;
 mod fleet;
 mod function_list;
 mod fuzz;
@@ -73,6 +76,7 @@ mod reported_findings;
 mod reports;
 mod restore;
 mod retired_names;
+mod reverse_files;
 mod schema_from;
 mod secrets;
 mod seeds;

@@ -84,7 +84,7 @@ fn the_databases_own_defaults_do_not_change_a_unit() {
     let project = three();
     project.db.run(&format!(
         "ALTER DATABASE {0} SET default_transaction_isolation = 'serializable'; \
-         ALTER DATABASE {0} SET default_transaction_read_only = on; ALTER DATABASE {0} SET search_path = org_c",
+         ALTER DATABASE {0} SET default_transaction_deferrable = on; ALTER DATABASE {0} SET search_path = org_c",
         project.db.name
     ));
     project.migration(

@@ -102,7 +102,7 @@ fn files_of_templates_reverse_files_and_links_are_found() {
         "-- Migration: v1.0.5 to v1.0.4\n-- Description: back\nDROP TABLE users;\n",
     );
     let (code, document) = project.json("verify --since now");
-    assert_eq!((code, files(&document)), (1, vec!["migrations/v1.0.5_to_v1.0.4_old.sql"]), "{document}");
+    assert_eq!((code, &document["summary"]["files"]), (0, &json!(1)), "{document}");
     std::fs::remove_file(folder.join("migrations/v1.0.5_to_v1.0.4_old.sql")).unwrap();
     // Git sees only the link, whatever it leads to.
     std::fs::rename(folder.join("migrations"), folder.join("files")).unwrap();

@@ -63,7 +63,8 @@ fn keeps_the_secret(project: &Project, url: &str, address: &str, sqlstate: Optio
             assert!(!everything.contains(SECRET), "{verb} {flags}: {everything}");
             if flags.contains("json") {
                 let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
-                assert_eq!(document["error"]["code"], "server-unreachable");
+                let code = if sqlstate.is_some() { "authentication-failed" } else { "server-unreachable" };
+                assert_eq!(document["error"]["code"], code);
                 assert_eq!(document["error"].get("sqlstate").cloned(), sqlstate.map(|state| json!(state)));
             } else {
                 assert_eq!(output.stdout, "");

@@ -33,7 +33,7 @@ fn a_unit_has_the_documented_text() {
     message.push("COMMIT");
     insta::with_settings!({filters => vec![(r"'\d+\.\d+\.\d+', '\[\]'", "'TOOL', '[]'")]}, {
         insta::assert_snapshot!(message.sql(), @r#"
-        BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+        BEGIN ISOLATION LEVEL READ COMMITTED;
         SET LOCAL statement_timeout = 600000;
         SET LOCAL lock_timeout = 0;
         SELECT 1;

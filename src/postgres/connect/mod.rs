@@ -8,4 +8,4 @@ mod url;
 
 pub use pooler::PoolerEvidence;
 pub use retry::ConnectPolicy;
-pub use url::{DatabaseUrl, set_parameters};
+pub use url::{DatabaseUrl, libpq_target, set_parameters};

@@ -127,8 +127,10 @@ impl ConnectError {
     /// The failure has exit code 3. It names host and port, never the password.
     fn failure(self, url: &DatabaseUrl, attempts: u32) -> Failure {
         let times = if attempts > 1 { format!(" (tried {attempts} times)") } else { String::new() };
+        let code =
+            if self.is_authentication() { Code::AuthenticationFailed } else { Code::ServerUnreachable };
         let mut failure = Failure::new(
-            Code::ServerUnreachable,
+            code,
             format!(
                 "cannot connect to database {:?} at {}: {}{times}",
                 url.database(),
@@ -141,6 +143,17 @@ impl ConnectError {
             failure.sqlstate = error.code().map(Cow::into_owned);
         }
         failure
+    }
+
+    /// Whether the server refused the user: class 28, or a proxy's message with another SQLSTATE.
+    fn is_authentication(&self) -> bool {
+        match self {
+            Self::Error(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| code.starts_with("28"))
+                    || error.message().contains("password authentication failed")
+            }
+            _ => false,
+        }
     }
 
     fn hint(&self, url: &DatabaseUrl) -> &'static str {
@@ -161,6 +174,17 @@ impl ConnectError {
             Self::Error(sqlx::Error::Database(_)) if says("sslmode=require") => {
                 "add sslmode=require to the URL"
             }
+            Self::Error(sqlx::Error::Database(error))
+                if error.code().as_deref() == Some("28000") && !says("password") =>
+            {
+                "the server does not accept this user from here with this database and encryption: see its pg_hba.conf"
+            }
+            Self::Error(sqlx::Error::Database(_)) if self.is_authentication() && !url.has_password() => {
+                "no password was given: set it in the URL, in PGPASSWORD or in the password file"
+            }
+            Self::Error(sqlx::Error::Database(_)) if self.is_authentication() => {
+                "check the user and the password in the URL"
+            }
             Self::Error(sqlx::Error::Database(_)) if says("is not allowed to connect to this endpoint") => {
                 "allow this machine's address in the project's IP allow list"
             }
@@ -176,9 +200,7 @@ impl ConnectError {
             Self::Error(sqlx::Error::Database(_)) if self.retry() != Retry::Never => {
                 "the server answers but is not ready; try again"
             }
-            Self::Error(sqlx::Error::Database(_)) => {
-                "check the database, the user and the password in the URL"
-            }
+            Self::Error(sqlx::Error::Database(_)) => "check the database and the user in the URL",
             Self::Error(sqlx::Error::Io(_)) if url.address().contains("socket") => {
                 "check that the server runs and that its socket is in that folder"
             }

@@ -61,6 +61,7 @@ impl DatabaseUrl {
             parameters.channel_binding.or_else(|| from_environment("PGCHANNELBINDING"));
         parameters.connect_timeout =
             parameters.connect_timeout.or_else(|| from_environment("PGCONNECT_TIMEOUT"));
+        refuse_environment(&parameters).map_err(invalid)?;
         let connect_timeout = match parameters.connect_timeout.as_deref().map(str::parse::<i64>) {
             None => Some(CONNECT_TIMEOUT),
             // As in libpq: zero or less is no limit, and the minimum is two seconds.
@@ -85,9 +86,22 @@ impl DatabaseUrl {
         if options.get_socket().is_none() && options.get_host().contains(',') {
             return Err(invalid(MULTIPLE_HOSTS.to_owned()));
         }
+        // The brackets of an IPv6 address belong to the URL.
+        let literal = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let options = match literal.map(str::to_owned) {
+            Some(literal) => options.host(&literal),
+            None => options,
+        };
         let tls = tls::decide(&parameters, options.get_ssl_mode(), neon::is_host(options.get_host()))
             .map_err(|reason| invalid(reason.to_owned()))?;
+        if options.get_socket().is_none() {
+            tls.check_address(&parameters).map_err(|reason| invalid(reason.to_owned()))?;
+            tls.check_files(&parameters).map_err(invalid)?;
+        }
         let mut notes: Vec<String> = tls.note.map(str::to_owned).into_iter().collect();
+        if from_environment("PGSERVICE").is_some() {
+            notes.push("PGSERVICE is ignored: the database URL decides".to_owned());
+        }
         if !parameters.ignored.is_empty() {
             notes.push(format!("ignored parameters of the database URL: {}", parameters.ignored.join(", ")));
         }
@@ -124,7 +138,8 @@ impl DatabaseUrl {
     /// The server's host name without a pooler's suffix.
     pub(in crate::postgres) fn host(&self) -> String {
         // With `hostaddr`, the URL's host is still the name.
-        let host = self.url.host_str().unwrap_or_else(|| self.options.get_host());
+        let host = self.url.host_str().filter(|host| !host.is_empty());
+        let host = host.unwrap_or_else(|| self.options.get_host()).trim_matches(['[', ']']);
         neon::direct_host(host).unwrap_or_else(|| host.to_owned())
     }
 
@@ -196,10 +211,19 @@ impl DatabaseUrl {
         }
     }
 
+    /// Whether the URL, `PGPASSWORD` or the password file has a password for this server.
+    pub(in crate::postgres) fn has_password(&self) -> bool {
+        // The driver reads the password file, and tells the result in no other way.
+        !format!("{:?}", self.options).contains(" password: None")
+    }
+
     /// `host:port`, or the folder of the socket.
     pub fn address(&self) -> String {
         match self.options.get_socket() {
             Some(folder) => format!("the socket in {}", folder.display()),
+            None if self.options.get_host().contains(':') => {
+                format!("[{}]:{}", self.options.get_host(), self.options.get_port())
+            }
             None => format!("{}:{}", self.options.get_host(), self.options.get_port()),
         }
     }
@@ -240,6 +264,28 @@ fn from_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Names the variables of libpq that would choose a server without a URL.
+pub fn libpq_target() -> Vec<&'static str> {
+    let names = ["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE"];
+    names.into_iter().filter(|name| from_environment(name).is_some()).collect()
+}
+
+/// Refuses variables that libpq would obey and the driver does not.
+fn refuse_environment(parameters: &Parameters) -> Result<(), String> {
+    let names = |key: &str| parameters.driver.iter().any(|(name, _)| name == key);
+    if from_environment("PGHOSTADDR").is_some() && !names("hostaddr") {
+        return Err(
+            "PGHOSTADDR is set, which Tenure does not read: unset it, or write hostaddr=… into the URL"
+                .to_owned(),
+        );
+    }
+    match from_environment("PGTARGETSESSIONATTRS") {
+        Some(value) if !parameters.sets_session_attrs => parameters::check_session_attrs(&value)
+            .map_err(|reason| format!("PGTARGETSESSIONATTRS is not supported: {reason}")),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Why a text is not a URL. The library's messages do not repeat the text, but some are misleading.
 fn parse_error(text: &str, error: url::ParseError) -> String {
     let authority =
@@ -249,6 +295,9 @@ fn parse_error(text: &str, error: url::ParseError) -> String {
         _ if hosts.contains(',') => MULTIPLE_HOSTS.to_owned(),
         url::ParseError::InvalidPort => {
             format!("{error}; in a user or password write : as %3A, @ as %40, / as %2F, ? as %3F, # as %23")
+        }
+        url::ParseError::RelativeUrlWithoutBase if text.contains('=') => {
+            "it is a connection string of key=value pairs; write it as a URL".to_owned()
         }
         url::ParseError::RelativeUrlWithoutBase => "it does not start with postgresql://".to_owned(),
         _ => error.to_string(),
@@ -348,12 +397,38 @@ mod tests {
             ("postgresql://me:/Secret@h/d", "%2F"),
             ("postgresql://me:12?Secret@h/d", "%3F"),
             ("postgresql://me@h/d?password=a&Secret", "%26"),
-            ("host=h dbname=d", "postgresql://"),
+            ("host=h dbname=d password=Secret", "key=value"),
+            ("service=Secret", "key=value"),
+            ("Secret", "postgresql://"),
+            ("postgresql://h/d?target_session_attrs=read-write", "target_session_attrs"),
+            ("postgresql://h/d?target_session_attrs=standby", "target_session_attrs"),
+            ("postgresql://h/d?hostaddr=10.0.0.1&sslmode=verify-full", "hostaddr"),
+            ("postgresql://h/d?sslmode=require&channel_binding=require&hostaddr=::1", "hostaddr"),
+            ("postgresql://h/d?sslmode=verify-ca&hostaddr=10.0.0.1", "hostaddr"),
+            ("postgresql://h/d?sslmode=verify-full&sslrootcert=/nowhere/Secret", "sslrootcert"),
+            ("postgresql://h/d?sslmode=require&sslrootcert=nowhere.crt", "sslrootcert"),
+            ("postgresql://h/d?sslcert=/nowhere/a&sslkey=/nowhere/b", "sslcert"),
             ("postgresql://h/d?connect_timeout=soon", "connect_timeout"),
         ] {
             let reason = DatabaseUrl::parse(text).unwrap_err().to_string();
             assert!(reason.contains(expected) && !reason.contains("Secret"), "{text}: {reason}");
         }
+    }
+
+    #[test]
+    fn an_ipv6_address_has_brackets_only_in_the_url() {
+        for (text, host, address) in [
+            ("postgresql://u@[::1]:5433/db", "::1", "[::1]:5433"),
+            ("postgresql://u@[2001:db8::7]/db", "2001:db8::7", "[2001:db8::7]:5432"),
+            ("postgresql:///db?user=u&host=fe80::1&port=6000", "fe80::1", "[fe80::1]:6000"),
+        ] {
+            let url = DatabaseUrl::parse(text).unwrap();
+            assert_eq!((url.options.get_host(), url.address().as_str()), (host, address), "{text}");
+            assert_eq!(url.host(), host, "{text}");
+        }
+        let other = DatabaseUrl::parse("postgresql://u@[::1]/db").unwrap().with_database("other");
+        assert_eq!((other.reveal(), other.options.get_host()), ("postgresql://u@[::1]/other", "::1"));
+        assert!(DatabaseUrl::parse("postgresql://h/d?target_session_attrs=any&hostaddr=10.0.0.1").is_ok());
     }
 
     #[test]

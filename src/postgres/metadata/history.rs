@@ -224,6 +224,7 @@ pub async fn repair(connection: &mut Connection, run: &Run, found: &[Divergence]
         let (applied, name, checksum) = match divergence {
             Divergence::Edited { applied, file, now } => (applied, file, Some(now)),
             Divergence::Missing { applied } => (applied, &applied.name, None),
+            Divergence::OtherHistory { .. } => continue,
         };
         message.history(
             run,

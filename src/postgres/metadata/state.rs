@@ -343,7 +343,10 @@ fn newest_records(platform: &str) -> String {
            SELECT (SELECT h.to_version FROM {platform}.migration_history h \
                    WHERE h.to_version > v.to_version AND h.kind IN ('migrate', 'repair') ORDER BY h.to_version LIMIT 1) \
            FROM v WHERE v.to_version IS NOT NULL) \
-         SELECT r.from_version, r.to_version, r.name, r.checksum, r.applied_at::text AS applied_at FROM v, LATERAL \
+         SELECT r.from_version, r.to_version, r.name, r.checksum IS NULL AS missing_accepted, r.applied_at::text AS applied_at, \
+         coalesce(r.checksum, (SELECT h.checksum FROM {platform}.migration_history h \
+             WHERE (h.to_version, h.from_version) = (r.to_version, r.from_version) AND h.kind IN ('migrate', 'repair') \
+             AND h.checksum IS NOT NULL ORDER BY h.id DESC LIMIT 1)) AS checksum FROM v, LATERAL \
            (SELECT * FROM {platform}.migration_history h WHERE h.to_version = v.to_version \
             AND h.kind IN ('migrate', 'repair') ORDER BY h.id DESC LIMIT 1) r"
     )
@@ -355,6 +358,7 @@ fn applied(row: &Row) -> Result<Applied, Failure> {
         to: version(&row.text("to_version")?, Whose::Record)?,
         name: row.text("name")?,
         checksum: row.optional_text("checksum")?.map(Checksum::recorded),
+        missing_accepted: row.get_bool("missing_accepted")?,
         applied_at: row.text("applied_at")?,
     })
 }

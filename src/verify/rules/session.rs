@@ -2,7 +2,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Node, Scope};
+use crate::sql::{Node, Scope, empties_search_path};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{last_word, words};
@@ -63,9 +63,14 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     },
 ];
 
-/// Settings that decide whether triggers and foreign keys are enforced, and how string literals are read.
-const SAFEGUARDS: &[&str] =
-    &["session_replication_role", "standard_conforming_strings", "backslash_quote", "row_security"];
+/// Settings that decide whether triggers and foreign keys are enforced, and how string literals are read, each with its safe values.
+/// With `row_security` off, a query that a policy would filter fails; it returns no hidden rows (manual, chapter 20.11).
+const SAFEGUARDS: &[(&str, &[&str])] = &[
+    ("session_replication_role", &["origin"]),
+    ("standard_conforming_strings", &["on", "true", "yes", "1"]),
+    ("backslash_quote", &["safe_encoding", "off", "false", "no", "0"]),
+    ("row_security", &["on", "off", "true", "false", "yes", "no", "1", "0"]),
+];
 
 /// A setting that a statement changes: its name, whether it ends with the transaction, its values, its span.
 struct Setting {
@@ -137,13 +142,23 @@ fn search_path(context: &RuleContext<'_>) -> Vec<Span> {
         });
         setting.local && first && rest
     };
+    if empties_search_path(context.node) {
+        return Vec::new();
+    }
     let found =
         settings(context).into_iter().filter(|setting| setting.name == "search_path" && !own(setting));
     found.map(|setting| setting.span).collect()
 }
 
 fn safeguards(context: &RuleContext<'_>) -> Vec<Span> {
-    let found = settings(context).into_iter().filter(|setting| SAFEGUARDS.contains(&setting.name.as_str()));
+    let is_safe = |setting: &Setting, safe: &[&str]| {
+        let [value] = setting.values.as_slice() else { return false };
+        safe.contains(&value.trim_matches('\'').to_ascii_lowercase().as_str())
+    };
+    let is_unsafe = |setting: &Setting| {
+        SAFEGUARDS.iter().any(|(name, safe)| setting.name == *name && !is_safe(setting, safe))
+    };
+    let found = settings(context).into_iter().filter(is_unsafe);
     found.map(|setting| setting.span).collect()
 }
 
@@ -178,6 +193,23 @@ mod tests {
             ("RESET ROLE", &["set-role"]),
             ("RESET SESSION AUTHORIZATION", &["set-role"]),
             ("SET LOCAL session_replication_role = replica", &["disables-safeguards"]),
+            ("SET LOCAL session_replication_role = 'origin'", &[]),
+            ("SET LOCAL standard_conforming_strings = on", &[]),
+            ("SET LOCAL standard_conforming_strings TO 'ON'", &[]),
+            ("SELECT set_config('standard_conforming_strings', 'on', true)", &[]),
+            ("SET LOCAL standard_conforming_strings = off", &["disables-safeguards"]),
+            ("SET LOCAL standard_conforming_strings TO DEFAULT", &["disables-safeguards"]),
+            ("SET LOCAL backslash_quote = safe_encoding", &[]),
+            ("SET LOCAL backslash_quote = on", &["disables-safeguards"]),
+            ("SET LOCAL row_security = off", &[]),
+            ("SELECT pg_catalog.set_config('search_path', '', false)", &[]),
+            ("SET search_path = ''", &[]),
+            ("SET LOCAL search_path TO ''", &[]),
+            ("SELECT set_config('search_path', ' ', false)", &["search-path"]),
+            (
+                "SELECT set_config('search_path', '', false), set_config('search_path', 'a', false)",
+                &["search-path"; 2],
+            ),
         ] {
             assert_eq!(ids(sql), expected, "{sql}");
         }

@@ -92,6 +92,8 @@ pub(super) struct Parameters {
     pub(super) sslrootcert: Option<String>,
     pub(super) channel_binding: Option<String>,
     pub(super) connect_timeout: Option<String>,
+    /// Whether it sets `target_session_attrs`.
+    pub(super) sets_session_attrs: bool,
     /// The names of the ignored ones.
     pub(super) ignored: Vec<String>,
 }
@@ -113,6 +115,7 @@ impl Parameters {
                 }
                 _ => {
                     check_supported(name, &value)?;
+                    classified.sets_session_attrs |= name == "target_session_attrs";
                     if !IGNORED.contains(&name)
                         && let Some(known) = misspelled(name)
                     {
@@ -145,8 +148,20 @@ pub(super) fn canonical(name: &str) -> &str {
     }
 }
 
+/// With one address, only these values of `target_session_attrs` accept every server.
+pub(super) fn check_session_attrs(value: &str) -> Result<(), &'static str> {
+    match value {
+        "any" | "prefer-standby" => Ok(()),
+        _ => Err("give the address of the server that you mean, without it"),
+    }
+}
+
 fn check_supported(name: &str, value: &str) -> Result<(), String> {
     let reason = match (name, value.to_ascii_lowercase().as_str()) {
+        ("target_session_attrs", value) => match check_session_attrs(value) {
+            Ok(()) => return Ok(()),
+            Err(reason) => reason,
+        },
         ("gssencmode", "require") => "the driver has no GSSAPI",
         ("ssl_min_protocol_version" | "ssl_max_protocol_version", "tlsv1.3") => {
             "the driver accepts TLS 1.2 as well as 1.3"

@@ -4,6 +4,8 @@
 //! otherwise a certificate of any site would be accepted. The driver does not support channel binding, so
 //! `channel_binding=require` also becomes `verify-full`.
 
+use std::path::Path;
+
 use sqlx::postgres::PgSslMode;
 
 use super::parameters::Parameters;
@@ -61,6 +63,36 @@ pub(super) fn decide(parameters: &Parameters, fallback: PgSslMode, neon: bool) -
 }
 
 impl Tls {
+    /// The driver has one field for the name in the certificate and the address.
+    pub(super) fn check_address(&self, parameters: &Parameters) -> Result<(), &'static str> {
+        let compares_name = match self.mode {
+            PgSslMode::VerifyFull => true,
+            PgSslMode::VerifyCa => self.root.is_none(),
+            _ => false,
+        };
+        let has_address = parameters.driver.iter().any(|(name, _)| name == "hostaddr");
+        if has_address && compares_name {
+            return Err(
+                "hostaddr is not supported if the server's name is verified (sslmode=verify-full): use the host name alone",
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks that the files exist, so that a wrong path is no fault of the server.
+    pub(super) fn check_files(&self, parameters: &Parameters) -> Result<(), String> {
+        if matches!(self.mode, PgSslMode::Disable) {
+            return Ok(());
+        }
+        let root = self.root.as_deref().map(|root| ("sslrootcert", root));
+        let own = parameters.driver.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let files = own.filter(|(name, _)| ["sslcert", "sslkey"].contains(name)).chain(root);
+        match files.into_iter().find(|(_, path)| !Path::new(path).is_file()) {
+            Some((name, _)) => Err(format!("the file in {name} does not exist")),
+            None => Ok(()),
+        }
+    }
+
     /// Adjusts the mode to the root certificate file.
     fn with_root(mut self) -> Self {
         match (self.mode, &self.root) {
