@@ -68,6 +68,9 @@ pub(in crate::tenant) struct Print {
     pub(in crate::tenant) definition: String,
     /// The fingerprint of each object and part, by kind and name.
     pub(in crate::tenant) objects: BTreeMap<String, String>,
+    /// The functions and operators that expressions of these objects and parts use.
+    #[serde(default)]
+    pub(in crate::tenant) uses: BTreeMap<String, Vec<String>>,
 }
 
 /// A required extension.

@@ -9,7 +9,7 @@ use super::archive::{Extension, Print, hex};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::Connection;
-use crate::postgres::catalog::{self, Kind, Properties, SchemaDifference, Transaction};
+use crate::postgres::catalog::{self, Kind, Properties, Property, SchemaDifference, Transaction};
 
 const NEEDS: &str = include_str!("needs.sql");
 
@@ -24,24 +24,32 @@ pub(in crate::tenant) async fn print(
         return Err(Failure::new(Code::SchemaUnknown, format!("there is no schema {schema}"))
             .hint("`tenure drift` lists the tenants whose schema is missing"));
     }
-    let mut objects = BTreeMap::new();
+    let (mut objects, mut uses) = (BTreeMap::new(), BTreeMap::new());
+    let mut add = |name: String, properties: &Properties| {
+        objects.insert(name.clone(), digest(properties));
+        let used = properties.list(Property::Uses);
+        if !used.is_empty() {
+            uses.insert(name, used.into_iter().map(str::to_owned).collect());
+        }
+    };
     for (key, object) in snapshot.objects.iter().filter(|(key, _)| key.kind != Kind::Extension) {
-        objects.insert(key.to_string(), digest(&object.properties));
+        add(key.to_string(), &object.properties);
         for (part, properties) in &object.parts {
-            objects.insert(format!("{key}: {} {}", part.kind, part.name), digest(properties));
+            add(format!("{key}: {} {}", part.kind, part.name), properties);
         }
     }
     let mut whole = Sha256::new();
     for (name, digest) in &objects {
         whole.update(format!("{name}\n{digest}\n"));
     }
-    Ok(Print { definition: hex(&whole.finalize()), objects })
+    Ok(Print { definition: hex(&whole.finalize()), objects, uses })
 }
 
 /// Eight bytes are enough to detect a change.
 fn digest(properties: &Properties) -> String {
     let mut hash = Sha256::new();
-    for (property, value) in properties.iter().filter(|(property, _)| !property.is_access()) {
+    let is_compared = |property: Property| !property.is_access() && property != Property::Uses;
+    for (property, value) in properties.iter().filter(|(property, _)| is_compared(*property)) {
         hash.update(format!("{property}={value}\x1f"));
     }
     hex(&hash.finalize()[..8])
@@ -62,10 +70,22 @@ pub(in crate::tenant) fn differences(
     let judge = |name: &&String| match (packed.objects.get(*name), seen.objects.get(*name)) {
         (Some(_), None) => Some(line(name, "removed")),
         (None, Some(_)) => Some(line(name, "added")),
+        (Some(_), Some(_)) if packed.uses.get(*name) != seen.uses.get(*name) => {
+            Some(line(name, &other_meaning(packed.uses.get(*name), seen.uses.get(*name))))
+        }
         (one, other) if one != other => Some(line(name, OTHER_WORDS)),
         _ => None,
     };
     names.iter().filter_map(judge).collect()
+}
+
+/// The change that is reported for an expression that uses other functions or operators.
+fn other_meaning(packed: Option<&Vec<String>>, seen: Option<&Vec<String>>) -> String {
+    let list = |used: Option<&Vec<String>>| match used {
+        Some(used) => used.join(", "),
+        None => "only functions and operators of the server".to_owned(),
+    };
+    format!("uses {} instead of {}", list(seen), list(packed))
 }
 
 /// The change that is reported for a definition that is printed differently.

@@ -4,6 +4,7 @@ mod archive;
 mod clone;
 mod crafted_archives;
 mod lost_commits;
+mod meaning;
 mod privileges;
 mod quoted_names;
 mod unfinished;

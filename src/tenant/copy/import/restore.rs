@@ -29,7 +29,6 @@ const OUTSIDE_CHANGES: &str = include_str!("outside_changes.sql");
 
 /// The settings under which a dump must be run.
 const SETTINGS: &[&str] = &[
-    "search_path = ''",
     "check_function_bodies = off",
     "xmloption = content",
     "row_security = off",
@@ -66,6 +65,7 @@ impl Restore<'_> {
         for setting in SETTINGS {
             message.push(&format!("SET LOCAL {setting}"));
         }
+        message.push(&format!("SET LOCAL search_path = {}", self.search_path()?));
         let begun = connection.send(&message).await;
         begun.map_err(|server_error| {
             name_ownership::refused(&server_error, &self.doing(), &self.identity.schema)
@@ -78,6 +78,9 @@ impl Restore<'_> {
         let rows = self.archive.copy_rows(connection, || self.stop.is_cancelled()).await?;
         unless_cancelled(self.stop)?;
         self.archive.define(connection, Section::After(self.manifest.owner.as_deref())).await?;
+        // The objects of the dump must not be visible to Tenure's own queries.
+        let qualified = connection.run("SET LOCAL search_path = ''").await;
+        qualified.map_err(|server_error| server_error.failure("setting the search path"))?;
         let (now, outside) = outside_changes(connection, &own).await?;
         if now != transaction || !outside.is_empty() {
             let what = if now == transaction { outside } else { "the transaction".to_owned() };
@@ -100,6 +103,19 @@ impl Restore<'_> {
         unless_cancelled(self.stop)?;
         self.enter(connection, run, created_role).await?;
         Ok((rows, differences))
+    }
+
+    /// The search path of the tenant's units, then the schemas of its extensions. A dump qualifies every name, but not all syntax can
+    /// name its operator, and bodies of functions may have unqualified names.
+    fn search_path(&self) -> Result<String, Failure> {
+        let mut path = self.project.settings.shared_path().of(&self.identity.former);
+        // The server's schema comes first if it is not in the list.
+        for extension in self.manifest.extensions.iter().filter(|extension| extension.schema != "pg_catalog")
+        {
+            let schema = Identifier::new(extension.schema.as_str())?;
+            path = format!("{path}, {}", schema.quoted());
+        }
+        Ok(path)
     }
 
     /// The dump grants privileges to the tenant's former role. Creates a role of that name if there is none, until the tenant has
@@ -154,7 +170,9 @@ impl Restore<'_> {
             Code::ImportDiffers,
             format!("the restored schema differs from the exported one: {}", named.join("; ")),
         )
-        .hint(if is_only_words {
+        .hint(if found.iter().any(|line| line.change.starts_with("uses ")) {
+            "add the schema of these operators to `search_path` in [tenants] of tenure.toml, as it was when the tenant was created"
+        } else if is_only_words {
             "PostgreSQL may print a definition differently after a dump; if that is the only difference, import it with --force"
         } else {
             "check whether the file was changed, or an event trigger in the database changes new objects"
