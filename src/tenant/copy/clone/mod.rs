@@ -267,7 +267,7 @@ impl Copying<'_> {
     /// Fails unless the new schema equals the old one.
     async fn compare(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let (right, seen) = self.snapshots(connection).await?;
-        self.found = reference::differences_but_rows(&right, &seen, &self.source.schema);
+        self.found = reference::differences_but_rows(&right, &seen, self.schemas());
         if self.found.definitions.is_empty() { Ok(()) } else { Err(self.difference_failure()) }
     }
 
@@ -367,7 +367,7 @@ impl Copying<'_> {
         self.cloned.tables = rows.tables();
         self.cloned.notes = rows.notes;
         let (right, seen) = self.snapshots(connection).await?;
-        self.found = reference::differences(&right, &seen, source);
+        self.found = reference::differences(&right, &seen, self.schemas());
         if self.found.definitions.is_empty() { Ok(()) } else { Err(self.difference_failure()) }
     }
 
@@ -392,6 +392,10 @@ impl Copying<'_> {
         .hint("correct it (see `tenure drift`), or copy it as it is: tenure tenant export, then import --as");
         failure.schema = Some(self.source.schema.as_str().to_owned());
         failure
+    }
+
+    fn schemas(&self) -> (&SchemaName, Option<&SchemaName>) {
+        (&self.source.schema, Some(&self.target.schema))
     }
 
     fn doing(&self) -> String {
