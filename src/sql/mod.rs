@@ -56,7 +56,7 @@ pub use script::{Comment, IndexAction, Script, Statement, mentions};
 pub use text_names::{TablePart, TargetKind, TextNames};
 
 pub use single_tenant::tenant_schema_ranges;
-pub use superuser::{SuperuserAction, SuperuserStatement, roles_created_by_code};
+pub use superuser::{SuperuserAction, SuperuserStatement, roles_created_by_code, roles_named};
 pub use transaction::{Body, FileKind, MetadataFilter, extension_acts_on_server_host};
 pub use tree::{Kinds, Node, Token};
 
