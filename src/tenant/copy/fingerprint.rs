@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
-use super::archive::{Extension, Print, hex};
+use super::archive::{Extension, Manifest, Print, hex};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::Connection;
@@ -91,40 +91,54 @@ fn other_meaning(packed: Option<&Vec<String>>, seen: Option<&Vec<String>>) -> St
 /// The change that is reported for a definition that is printed differently.
 pub(in crate::tenant) const OTHER_WORDS: &str = "definition changed";
 
-/// The extensions and roles that `schema` requires, and its owner if it has default privileges in the schema.
+/// The requirements of a schema.
+#[derive(Debug, Clone, Default)]
+pub(in crate::tenant) struct Needs {
+    pub(in crate::tenant) extensions: Vec<Extension>,
+    pub(in crate::tenant) roles: Vec<String>,
+    pub(in crate::tenant) tablespaces: Vec<String>,
+    /// Its owner, if it has default privileges in the schema.
+    pub(in crate::tenant) owner: Option<String>,
+}
+
+/// What `schema` requires.
 pub(in crate::tenant) async fn needs(
     connection: &mut Connection,
     schema: &SchemaName,
-) -> Result<(Vec<Extension>, Vec<String>, Option<String>), Failure> {
+) -> Result<Needs, Failure> {
     let sql = NEEDS.replace("/*SCHEMA*/", &literal(schema.as_str()));
     let sets = connection.query_batch(&sql).await;
     let sets = sets.map_err(|server_error| server_error.failure("reading the schema's requirements"))?;
-    let (mut extensions, mut roles, mut owner) = (Vec::new(), Vec::new(), None);
+    let mut needs = Needs::default();
     for row in sets.iter().flatten() {
         match row.text("kind")?.as_str() {
-            "role" => roles.push(row.text("name")?),
-            "owner" => owner = Some(row.text("name")?),
-            _ => extensions.push(Extension {
+            "role" => needs.roles.push(row.text("name")?),
+            "tablespace" => needs.tablespaces.push(row.text("name")?),
+            "owner" => needs.owner = Some(row.text("name")?),
+            _ => needs.extensions.push(Extension {
                 name: row.text("name")?,
                 version: row.text("version")?,
                 schema: row.text("schema")?,
             }),
         }
     }
-    Ok((extensions, roles, owner))
+    Ok(needs)
 }
 
-/// Fails unless the database has these extensions and roles.
+/// Fails unless the database has what the tenant of the manifest requires.
 pub(in crate::tenant) async fn expect(
     connection: &mut Connection,
-    (extensions, roles): (&[Extension], &[String]),
+    manifest: &Manifest,
 ) -> Result<(), Failure> {
     let sql = "SELECT extname::text AS name, nspname::text AS schema FROM pg_catalog.pg_extension e \
                JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace; \
-               SELECT rolname::text AS name FROM pg_catalog.pg_roles";
+               SELECT 'role ' || rolname AS name FROM pg_catalog.pg_roles \
+               UNION ALL SELECT 'tablespace ' || spcname FROM pg_catalog.pg_tablespace \
+               UNION ALL SELECT 'publication ' || pubname FROM pg_catalog.pg_publication";
     let sets = connection.query_batch(sql).await;
-    let sets =
-        sets.map_err(|server_error| server_error.failure("reading the names of roles and extensions"))?;
+    let sets = sets.map_err(|server_error| {
+        server_error.failure("reading the names of roles, extensions, tablespaces and publications")
+    })?;
     let [installed, existing] = sets.as_slice() else { return Ok(()) };
     let installed: Vec<(String, String)> = installed
         .iter()
@@ -132,7 +146,7 @@ pub(in crate::tenant) async fn expect(
         .collect::<Result<_, Failure>>()?;
     let existing: Vec<String> = existing.iter().map(|row| row.text("name")).collect::<Result<_, _>>()?;
     let mut lacking = Vec::new();
-    for required in extensions {
+    for required in &manifest.extensions {
         match installed.iter().find(|(name, _)| *name == required.name) {
             None => {
                 lacking
@@ -145,8 +159,12 @@ pub(in crate::tenant) async fn expect(
             Some(_) => {}
         }
     }
-    let missing = roles.iter().filter(|role| !existing.contains(role));
-    lacking.extend(missing.map(|role| format!("role {role}")));
+    let roles = manifest.roles.iter().map(|name| format!("role {name}"));
+    let tablespaces = manifest.tablespaces.iter().map(|name| format!("tablespace {name}"));
+    let publications =
+        manifest.publications.iter().map(|publication| format!("publication {}", publication.name));
+    let required: BTreeSet<String> = roles.chain(tablespaces).chain(publications).collect();
+    lacking.extend(required.into_iter().filter(|name| !existing.contains(name)));
     if lacking.is_empty() {
         return Ok(());
     }
@@ -154,5 +172,5 @@ pub(in crate::tenant) async fn expect(
         Code::ImportNeeds,
         format!("the database lacks requirements of the tenant: {}", lacking.join("; ")),
     )
-    .hint("create them with CREATE EXTENSION … SCHEMA … or CREATE ROLE … NOLOGIN, then import again"))
+    .hint("create them with CREATE EXTENSION … SCHEMA …, CREATE ROLE … NOLOGIN, CREATE TABLESPACE … or CREATE PUBLICATION …, then import again"))
 }

@@ -7,6 +7,8 @@ mod clone;
 mod export;
 mod fingerprint;
 mod import;
+mod not_copied;
+mod publications;
 mod result;
 pub mod text;
 

@@ -208,7 +208,7 @@ fn rows_that_would_be_left_out_are_refused() {
         "CREATE SCHEMA attic; CREATE TABLE attic.bikes () INHERITS (org_alpha.things); INSERT INTO attic.bikes VALUES (9, 'bike')",
     );
     let (exit, document) = project.json("tenant clone alpha beta --data");
-    assert_eq!((exit, code(&document)), (1, "clone-differs"), "{document}");
+    assert_eq!((exit, code(&document)), (1, "copy-refused"), "{document}");
     assert!(document["error"]["message"].as_str().unwrap().contains("attic.bikes"), "{document}");
     // Row security that hides rows from the role must not make a copy with holes.
     project.db.run("DROP SCHEMA attic CASCADE; ALTER TABLE org_alpha.notes FORCE ROW LEVEL SECURITY");

@@ -1,6 +1,7 @@
 //! Tenants made of other tenants: with one of every kind of object, compared by snapshots, dumps and rows.
 
 mod archive;
+mod carried;
 mod clone;
 mod crafted_archives;
 mod lost_commits;

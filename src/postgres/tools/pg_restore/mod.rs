@@ -138,7 +138,7 @@ impl Archive {
         let mut command = Command::from(program::command(&self.program, Needs::User));
         command
             .arg(format!("--section={section}"))
-            .args(["--no-owner", "--no-tablespaces", "--no-security-labels", "--file=-"])
+            .args(["--no-owner", "--no-security-labels", "--file=-"])
             .stdout(Stdio::piped());
         let mut file = self.file.try_clone().map_err(|error| io_failure(&error))?;
         file.rewind().map_err(|error| io_failure(&error))?;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use self::rows::{Rows, Step};
 use super::adopt::Differs;
+use super::not_copied::{self, CopyKind};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::executor::{RetryPolicy, catch_up, unknown_tenant, unless_cancelled};
@@ -342,6 +343,7 @@ impl Copying<'_> {
     }
 
     async fn read_rows(&self, connection: &mut Connection) -> Result<Rows, Failure> {
+        not_copied::refuse(connection, &self.source.schema, CopyKind::Rows).await?;
         let questions = rows::questions(&self.source.schema, &self.target.schema);
         let asked = connection.query_batch(&format!("SET LOCAL search_path = ''; {questions}")).await;
         let sets = asked.map_err(|server_error| server_error.failure("reading the tables to copy"))?;

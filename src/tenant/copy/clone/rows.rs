@@ -1,6 +1,8 @@
 //! The statements that copy the rows of one schema into another with the same definitions: they remove what blocks the copy, copy
 //! each table, and restore the rest. Pure: catalog rows in, statements out.
 
+use serde::Deserialize;
+
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, SchemaName, literal};
 use crate::postgres::Row;
@@ -26,9 +28,72 @@ pub(in crate::tenant) struct Step {
 struct Table {
     name: Identifier,
     /// The writable columns.
-    columns: String,
-    /// The expressions for their values in the source.
-    values: String,
+    columns: Vec<Column>,
+}
+
+/// A column. The server has quoted its name.
+#[derive(Debug, Clone, Deserialize)]
+struct Column {
+    name: String,
+    #[serde(rename = "type")]
+    of_type: String,
+    /// Whether the source's column has another type.
+    differs: bool,
+    /// The type whose values name objects, if it is one.
+    object: Option<String>,
+    is_array: bool,
+}
+
+impl Column {
+    /// The expression for the value in `source`. An object of that schema becomes the one of `target`.
+    fn value(&self, source: &SchemaName, target: &SchemaName) -> String {
+        let Self { name, of_type, .. } = self;
+        let Some(object) = &self.object else {
+            return if self.differs { format!("{name}::text::{of_type}") } else { name.clone() };
+        };
+        let renamed = |value: &str| {
+            let value = match object.as_str() {
+                "regnamespace" => {
+                    let [source, target] = [source, target].map(|schema| literal(&schema.quoted()));
+                    format!(
+                        "CASE {value} WHEN {source}::regnamespace THEN {target}::regnamespace ELSE {value} END"
+                    )
+                }
+                // Only with argument types does the text name one object.
+                "regproc" => in_schema(value, "regprocedure", (source, target)),
+                "regoper" => in_schema(value, "regoperator", (source, target)),
+                other => in_schema(value, other, (source, target)),
+            };
+            format!("({value})::{object}")
+        };
+        if self.is_array {
+            let element = renamed("u.value");
+            return format!(
+                "(CASE WHEN pg_catalog.array_ndims({name}) = 1 THEN ARRAY(SELECT {element} FROM pg_catalog.unnest({name}) \
+                 WITH ORDINALITY AS u (value, position) ORDER BY position) ELSE {name}::{object}[] END)::{of_type}"
+            );
+        }
+        format!("{}::{of_type}", renamed(name))
+    }
+}
+
+/// The object of `value`, of type `object`, in the other schema. The text has the source's name as a qualifier, since that schema is
+/// not in the search path. An object outside of it keeps its OID.
+fn in_schema(value: &str, object: &str, (source, target): (&SchemaName, &SchemaName)) -> String {
+    let text = format!("{value}::{object}::text");
+    // As the server prints the name, with and without quotes.
+    let [bare, quoted] = [source.as_str().to_owned(), source.quoted()].map(|name| {
+        name.chars().fold(String::new(), |pattern, letter| match letter {
+            '_' | '"' => pattern + &letter.to_string(),
+            letter if letter.is_alphanumeric() => pattern + &letter.to_string(),
+            letter => format!("{pattern}\\{letter}"),
+        })
+    });
+    let pattern = literal(&format!(r"(^|[(,])(?:{bare}|{quoted})\."));
+    let with = literal(&format!(r"\1{}.", target.quoted().replace('\\', r"\\")));
+    format!(
+        "CASE WHEN {text} ~ {pattern} THEN pg_catalog.regexp_replace({text}, {pattern}, {with}, 'g')::{object}::oid ELSE {value}::oid END"
+    )
 }
 
 /// A constraint that is dropped and added again.
@@ -57,6 +122,8 @@ pub(in crate::tenant) struct Rows {
     switches: Vec<Switch>,
     sequences: Vec<(Identifier, Identifier)>,
     views: Vec<(Identifier, bool)>,
+    /// The tables and materialized views that get statistics of their rows.
+    analyzed: Vec<Identifier>,
     /// Whether a foreign key references another schema.
     pub(in crate::tenant) leads_out: bool,
     /// Notes for the user.
@@ -66,28 +133,17 @@ pub(in crate::tenant) struct Rows {
 impl Rows {
     /// Reads the result sets.
     pub(in crate::tenant) fn read(sets: &[Vec<Row>]) -> Result<Self, Failure> {
-        let [tables, constraints, switches, sequences, views, keys, strays, odd] = sets else {
+        let [tables, constraints, switches, sequences, views, keys, analyzed, foreign] = sets else {
             return Err(Failure::new(Code::StatementFailed, "unexpected number of result sets"));
         };
-        if let Some(stray) = strays.first() {
-            return Err(Failure::new(
-                Code::CloneDiffers,
-                format!(
-                    "rows of table {} are in {}, in another schema",
-                    stray.text("relation")?,
-                    stray.text("child")?
-                ),
-            )
-            .hint("move it into the tenant's schema: ALTER TABLE … SET SCHEMA …"));
-        }
         let name = |row: &Row, column: &str| Ok::<_, Failure>(Identifier::new(row.text(column)?)?);
         let mut rows = Self::default();
         for row in tables {
-            rows.tables.push(Table {
-                name: name(row, "name")?,
-                columns: row.text("columns")?,
-                values: row.text("values")?,
-            });
+            let columns = serde_json::from_value(row.document("columns")?);
+            let columns = columns.map_err(|error| {
+                Failure::new(Code::StatementFailed, format!("reading the columns to copy: {error}"))
+            })?;
+            rows.tables.push(Table { name: name(row, "name")?, columns });
         }
         for row in constraints {
             rows.constraints.push(Constraint {
@@ -112,14 +168,14 @@ impl Rows {
             rows.views.push((name(row, "name")?, row.get_bool("populated")?));
         }
         rows.leads_out = keys.first().map(|row| row.integer("keys")).transpose()?.unwrap_or(0) > 0;
-        for row in odd {
+        for row in analyzed {
+            rows.analyzed.push(name(row, "name")?);
+        }
+        for row in foreign {
             let relation = row.text("relation")?;
-            rows.notes.push(match row.optional_text("name")? {
-                Some(column) => format!(
-                    "table {relation}: column {column} may contain OIDs of large objects, which were not copied"
-                ),
-                None => format!("foreign table {relation}: its rows are on another server and were not copied"),
-            });
+            rows.notes.push(format!(
+                "foreign table {relation}: its rows are on another server and were not copied"
+            ));
         }
         Ok(rows)
     }
@@ -153,8 +209,11 @@ impl Rows {
                 self.tables.iter().map(|table| format!("ONLY {into}.{}", table.name.quoted())).collect();
             steps.add("truncating the new tables", format!("TRUNCATE {}", all.join(", ")));
         }
-        for Table { name, columns, values } in &self.tables {
-            let list = if columns.is_empty() { String::new() } else { format!(" ({columns})") };
+        for Table { name, columns } in &self.tables {
+            let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+            let list = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+            let values: Vec<String> = columns.iter().map(|column| column.value(source, target)).collect();
+            let values = values.join(", ");
             let table = name.quoted();
             steps.copy(
                 &format!("copying table {name}"),
@@ -181,6 +240,10 @@ impl Rows {
             let with = if *populated { "" } else { " WITH NO DATA" };
             let sql = format!("REFRESH MATERIALIZED VIEW {into}.{}{with}", view.quoted());
             steps.add(&format!("refreshing materialized view {view}"), sql);
+        }
+        if !self.analyzed.is_empty() {
+            let all: Vec<_> = self.analyzed.iter().map(|name| format!("{into}.{}", name.quoted())).collect();
+            steps.add("analyzing the new tables", format!("ANALYZE {}", all.join(", ")));
         }
         steps.0
     }
@@ -240,14 +303,20 @@ mod tests {
     #[test]
     fn triggers_and_constraints_are_removed_and_restored() {
         let name = |text: &str| Identifier::new(text).unwrap();
+        let column = |name: &str, of_type: &str, differs| Column {
+            name: name.to_owned(),
+            of_type: of_type.to_owned(),
+            differs,
+            object: None,
+            is_array: false,
+        };
         let rows = Rows {
             tables: vec![
                 Table {
                     name: name("a"),
-                    columns: "id, \"B\"".to_owned(),
-                    values: "id, \"B\"::text::new.mood".to_owned(),
+                    columns: vec![column("id", "integer", false), column("\"B\"", "new.mood", true)],
                 },
-                Table { name: name("bare"), columns: String::new(), values: String::new() },
+                Table { name: name("bare"), columns: Vec::new() },
             ],
             constraints: vec![Constraint {
                 relation: name("a"),
@@ -263,6 +332,7 @@ mod tests {
             }],
             sequences: vec![(name("s"), name("S2"))],
             views: vec![(name("m"), false)],
+            analyzed: vec![name("a"), name("m")],
             ..Rows::default()
         };
         let (old, new) = (SchemaName::existing("old").unwrap(), SchemaName::existing("new").unwrap());
@@ -283,6 +353,7 @@ mod tests {
         ALTER TABLE ONLY "new"."a" ENABLE ALWAYS TRIGGER "t"
         SELECT pg_catalog.setval('"new"."S2"', last_value, is_called) FROM "old"."s"
         REFRESH MATERIALIZED VIEW "new"."m" WITH NO DATA
+        ANALYZE "new"."a", "new"."m"
         "#);
     }
 }

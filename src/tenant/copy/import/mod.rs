@@ -45,7 +45,7 @@ pub async fn import(
     let state = ready(connection, project).await?;
     adopt::may_be_at(project, &identity.version, &state.platform)?;
     identity.expect_free(connection, project, operation).await?;
-    fingerprint::expect(connection, (&manifest.extensions, &manifest.roles)).await?;
+    fingerprint::expect(connection, &manifest).await?;
     let archive = open(connection, dump, &manifest, environment).await?;
     let is_older = identity.version < state.platform;
     let counts =

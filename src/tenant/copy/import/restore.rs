@@ -16,7 +16,7 @@ use crate::postgres::{Archive, Connection, Section, ServerError};
 use crate::project::Project;
 use crate::tenant::copy::adopt::IfDifferent;
 use crate::tenant::copy::archive::Manifest;
-use crate::tenant::copy::fingerprint;
+use crate::tenant::copy::{fingerprint, publications};
 use crate::tenant::lifecycle::name_references;
 use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::roles::role::{self, Owner, Reach};
@@ -188,6 +188,7 @@ impl Restore<'_> {
         let mut message = SqlBatch::default();
         self.revoke_from_original(connection, created_role, &mut message).await?;
         self.register(connection, &mut message).await?;
+        publications::add(&mut message, schema, &self.manifest.publications)?;
         let template = self.manifest.template.as_deref().unwrap_or(&settings.tenants.template);
         let made = (&self.identity.version, template);
         let state = (self.state, &self.manifest.parameters);
