@@ -31,9 +31,13 @@ CREATE TABLE {org_schema}.numbers (
     value small CHECK (quarter(value) >= 0),
     part integer GENERATED ALWAYS AS (quarter(value) + 1) STORED
 );
+INSERT INTO numbers VALUES (8), (40);
+";
+
+/// From PostgreSQL 17 on, such functions fail for the original, too (manual, CREATE INDEX, REFRESH MATERIALIZED VIEW).
+const MAINTAINED: &str = "
 CREATE INDEX numbers_half ON {org_schema}.numbers (quarter(value));
 CREATE MATERIALIZED VIEW {org_schema}.later AS SELECT kind, n FROM kinds_from('b') AS kind, quarter(40) AS n;
-INSERT INTO numbers VALUES (8), (40);
 ";
 
 /// The seeds' project with these settings, another template file, and this SQL run in its database.
@@ -90,11 +94,19 @@ fn operators_that_no_text_can_name_survive() {
 #[test]
 fn unqualified_names_in_functions_are_found() {
     let project = with("", FUNCTIONS, "");
+    let is_17 =
+        project.db.value("SELECT (current_setting('server_version_num')::int >= 170000)::text") == "true";
+    if !is_17 {
+        project.file("tenant_templates/default/950_maintained.sql", MAINTAINED);
+    }
     project.create(&["alpha"]);
     project.run("tenant export alpha --to alpha.tenure").passes();
     project.run("tenant import alpha.tenure --as beta").passes();
-    let rows = "SELECT value || ' ' || part FROM org_beta.numbers UNION ALL SELECT kind || ' ' || n FROM org_beta.later ORDER BY 1";
-    assert_eq!(project.db.column(rows), ["40 11", "8 3", "b 10"]);
+    let rows = "SELECT value || ' ' || part FROM org_beta.numbers ORDER BY 1";
+    assert_eq!(project.db.column(rows), ["40 11", "8 3"]);
+    if !is_17 {
+        assert_eq!(project.db.column("SELECT kind || ' ' || n FROM org_beta.later"), ["b 10"]);
+    }
     let (code, drift) = project.json("drift");
     assert_eq!((code, &drift["tenants"]["same"]), (0, &2.into()), "{drift}");
 }

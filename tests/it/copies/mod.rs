@@ -8,6 +8,7 @@ mod lost_commits;
 mod meaning;
 mod privileges;
 mod quoted_names;
+mod restored;
 mod unfinished;
 
 use crate::support::{Database, Project};
