@@ -220,7 +220,7 @@ impl Properties {
     fn without_name(&self, name: &str, texts: Texts) -> Self {
         let value = |property: Property, text: &str| match texts {
             _ if property.is_access() || property == Property::Roles => {
-                without_word(text, name, |letter| letter.is_alphanumeric())
+                without_word(text, name, char::is_alphanumeric)
             }
             Texts::Compared if !property.is_expression() => text.to_owned(),
             Texts::Compared => {

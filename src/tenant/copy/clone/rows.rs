@@ -19,9 +19,23 @@ pub(in crate::tenant) fn questions(source: &SchemaName, target: &SchemaName) -> 
 pub(in crate::tenant) struct Step {
     pub(in crate::tenant) sql: String,
     pub(in crate::tenant) doing: String,
-    /// Whether it copies rows that are counted.
-    pub(in crate::tenant) copies: bool,
+    pub(in crate::tenant) kind: StepKind,
 }
+
+/// The kind of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::tenant) enum StepKind {
+    /// Changes a setting of the transaction.
+    Setting,
+    /// Copies rows from the source, in the snapshot of the copy. They are counted.
+    Copy,
+    /// Changes or reads the new schema.
+    Change,
+}
+
+/// The number of tables from which on rows are copied in several transactions: each table needs about eight locks in each schema, and
+/// with the default settings the server's lock table has room for 6,400 in total.
+const MANY: usize = 200;
 
 /// A table with rows of its own.
 #[derive(Debug, Clone)]
@@ -185,17 +199,27 @@ impl Rows {
         self.tables.len()
     }
 
-    /// The statements of the copy, in order.
-    pub(in crate::tenant) fn steps(&self, source: &SchemaName, target: &SchemaName) -> Vec<Step> {
+    /// Whether the copy needs several transactions.
+    pub(in crate::tenant) fn is_large(&self) -> bool {
+        self.tables.len() > MANY
+    }
+
+    /// The statements of the copy, in order. `path` is the search path of the target.
+    pub(in crate::tenant) fn steps(&self, source: &SchemaName, target: &SchemaName, path: &str) -> Vec<Step> {
         let mut steps = Steps::default();
         let (from, into) = (source.quoted(), target.quoted());
-        // With deferred checks pending, a table could not be altered.
-        steps.add("preparing", "SET CONSTRAINTS ALL IMMEDIATE".to_owned());
-        // Fails instead of copying only the rows that the role can see.
-        steps.add("preparing", "SET LOCAL row_security = off".to_owned());
-        // Casts through text depend on these.
-        for setting in ["DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "extra_float_digits = 1"] {
-            steps.add("preparing", format!("SET LOCAL {setting}"));
+        for setting in [
+            format!("SET LOCAL search_path = {path}").as_str(),
+            // With deferred checks pending, a table could not be altered.
+            "SET CONSTRAINTS ALL IMMEDIATE",
+            // Fails instead of copying only the rows that the role can see.
+            "SET LOCAL row_security = off",
+            // Casts through text depend on these.
+            "SET LOCAL DateStyle = 'ISO, YMD'",
+            "SET LOCAL IntervalStyle = 'postgres'",
+            "SET LOCAL extra_float_digits = 1",
+        ] {
+            steps.push("preparing", setting.to_owned(), StepKind::Setting);
         }
         for switch in &self.switches {
             steps.add(&switch.doing("disabling"), switch.sql(&into, "DISABLE"));
@@ -204,10 +228,11 @@ impl Rows {
             let sql = format!("ALTER TABLE {into}.{} DROP CONSTRAINT {}", relation.quoted(), name.quoted());
             steps.add(&format!("dropping constraint {name} of table {relation}"), sql);
         }
-        if !self.tables.is_empty() {
-            let all: Vec<_> =
-                self.tables.iter().map(|table| format!("ONLY {into}.{}", table.name.quoted())).collect();
-            steps.add("truncating the new tables", format!("TRUNCATE {}", all.join(", ")));
+        for Table { name, .. } in &self.tables {
+            steps.add(
+                &format!("truncating new table {name}"),
+                format!("TRUNCATE ONLY {into}.{}", name.quoted()),
+            );
         }
         for Table { name, columns } in &self.tables {
             let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
@@ -241,9 +266,8 @@ impl Rows {
             let sql = format!("REFRESH MATERIALIZED VIEW {into}.{}{with}", view.quoted());
             steps.add(&format!("refreshing materialized view {view}"), sql);
         }
-        if !self.analyzed.is_empty() {
-            let all: Vec<_> = self.analyzed.iter().map(|name| format!("{into}.{}", name.quoted())).collect();
-            steps.add("analyzing the new tables", format!("ANALYZE {}", all.join(", ")));
+        for name in &self.analyzed {
+            steps.add(&format!("analyzing {name}"), format!("ANALYZE {into}.{}", name.quoted()));
         }
         steps.0
     }
@@ -287,12 +311,16 @@ impl Constraint {
 struct Steps(Vec<Step>);
 
 impl Steps {
+    fn push(&mut self, doing: &str, sql: String, kind: StepKind) {
+        self.0.push(Step { sql, doing: doing.to_owned(), kind });
+    }
+
     fn add(&mut self, doing: &str, sql: String) {
-        self.0.push(Step { sql, doing: doing.to_owned(), copies: false });
+        self.push(doing, sql, StepKind::Change);
     }
 
     fn copy(&mut self, doing: &str, sql: String) {
-        self.0.push(Step { sql, doing: doing.to_owned(), copies: true });
+        self.push(doing, sql, StepKind::Copy);
     }
 }
 
@@ -336,8 +364,9 @@ mod tests {
             ..Rows::default()
         };
         let (old, new) = (SchemaName::existing("old").unwrap(), SchemaName::existing("new").unwrap());
-        let sql: Vec<_> = rows.steps(&old, &new).into_iter().map(|step| step.sql).collect();
+        let sql: Vec<_> = rows.steps(&old, &new, "new").into_iter().map(|step| step.sql).collect();
         insta::assert_snapshot!(sql.join("\n"), @r#"
+        SET LOCAL search_path = new
         SET CONSTRAINTS ALL IMMEDIATE
         SET LOCAL row_security = off
         SET LOCAL DateStyle = 'ISO, YMD'
@@ -345,7 +374,8 @@ mod tests {
         SET LOCAL extra_float_digits = 1
         ALTER TABLE ONLY "new"."a" DISABLE TRIGGER "t"
         ALTER TABLE "new"."a" DROP CONSTRAINT "a_fk"
-        TRUNCATE ONLY "new"."a", ONLY "new"."bare"
+        TRUNCATE ONLY "new"."a"
+        TRUNCATE ONLY "new"."bare"
         INSERT INTO "new"."a" (id, "B") OVERRIDING SYSTEM VALUE SELECT id, "B"::text::new.mood FROM ONLY "old"."a"
         INSERT INTO "new"."bare" OVERRIDING SYSTEM VALUE SELECT  FROM ONLY "old"."bare"
         ALTER TABLE "new"."a" ADD CONSTRAINT "a_fk" FOREIGN KEY (id) REFERENCES new.a(id)
@@ -353,7 +383,8 @@ mod tests {
         ALTER TABLE ONLY "new"."a" ENABLE ALWAYS TRIGGER "t"
         SELECT pg_catalog.setval('"new"."S2"', last_value, is_called) FROM "old"."s"
         REFRESH MATERIALIZED VIEW "new"."m" WITH NO DATA
-        ANALYZE "new"."a", "new"."m"
+        ANALYZE "new"."a"
+        ANALYZE "new"."m"
         "#);
     }
 }
