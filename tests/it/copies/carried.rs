@@ -50,7 +50,10 @@ fn publications_list_the_tables_of_an_imported_tenant() {
 fn tables_and_indexes_keep_their_tablespaces() {
     let project = with(TABLES);
     if project.db.value("SELECT (current_setting('server_version_num')::int < 150000)::text") == "true" {
-        println!("SKIPPED: PostgreSQL 14 has no tablespaces inside of its data folder");
+        #[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
+        {
+            eprintln!("SKIPPED: PostgreSQL 14 has no tablespaces inside of its data folder");
+        }
         return;
     }
     let [slow, fast] = ["slow", "fast"].map(|name| format!("{name}_{}", project.db.name));

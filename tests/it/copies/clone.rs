@@ -247,9 +247,8 @@ fn many_tables_are_copied_with_few_locks() {
     project.file("tenant_templates/default/900_many.sql", format!("{tables}{view}"));
     project.run("migrate up").passes();
     project.create(&["alpha"]);
-    let rows: String = (0..250)
-        .map(|n| format!("INSERT INTO org_alpha.t_{n} VALUES (1, 1, 'x'), (2, NULL, NULL);"))
-        .collect();
+    let insert = |n: usize| format!("INSERT INTO org_alpha.t_{n} VALUES (1, 1, 'x'), (2, NULL, NULL);");
+    let rows: String = (0..250).map(insert).collect();
     project.db.run(&format!("{rows} REFRESH MATERIALIZED VIEW org_alpha.last"));
     let holder = Session::holding(&project.db, "LOCK TABLE org_alpha.t_249 IN ACCESS EXCLUSIVE MODE");
     let clone = project.start("tenant clone alpha beta --data --lock-timeout 1m");

@@ -306,7 +306,7 @@ impl Copying<'_> {
         };
         match rows {
             Some(rows) if rows.is_large() => {
-                self.copy_in_portions(connection, run, (rows, &snapshot)).await?
+                self.copy_in_portions(connection, run, (rows, &snapshot)).await?;
             }
             Some(rows) => self.copy(connection, rows).await?,
             None => {}
