@@ -243,7 +243,7 @@ fn many_tables_are_copied_with_few_locks() {
         )
     };
     let tables: String = (0..250).map(table).collect();
-    let view = "CREATE MATERIALIZED VIEW {org_schema}.last AS SELECT * FROM {org_schema}.t_249;";
+    let view = "CREATE MATERIALIZED VIEW {org_schema}.last AS SELECT * FROM {org_schema}.t_0;";
     project.file("tenant_templates/default/900_many.sql", format!("{tables}{view}"));
     project.run("migrate up").passes();
     project.create(&["alpha"]);
