@@ -15,6 +15,9 @@ use crate::postgres::metadata::Tenant;
 /// Maximum number of distinct fingerprints whose differences are described.
 const MAX_DESCRIBED: usize = 100;
 
+/// An expected snapshot; of a tenant, with the name of its schema.
+type Expected = (Rc<SchemaSnapshot>, Option<SchemaName>);
+
 /// Tenants with the same expected schema.
 pub(super) struct Group<'a> {
     key: Key,
@@ -74,7 +77,6 @@ impl<'a> Group<'a> {
             match self.prints.get(&tenant.schema) {
                 Some(print) if *print == self.expected => drifted.tenants.same += 1,
                 Some(print) => {
-                    drifted.tenants.different += 1;
                     differing.entry(print).or_default().push(&tenant.schema);
                 }
                 None => {
@@ -93,7 +95,8 @@ impl<'a> Group<'a> {
         for (nth, (print, schemas)) in differing.into_iter().enumerate() {
             let lines = match (&expected, schemas.first()) {
                 (Some(expected), Some(schema)) if nth < MAX_DESCRIBED => {
-                    describe(expected, &*snapshots.of(connection, schema, Some(print)).await?)
+                    let seen = snapshots.of(connection, schema, Some(print)).await?;
+                    describe(expected, (&*seen, schema))
                 }
                 _ => {
                     vec![(
@@ -102,6 +105,11 @@ impl<'a> Group<'a> {
                     )]
                 }
             };
+            if lines.is_empty() {
+                drifted.tenants.same += schemas.len();
+            } else {
+                drifted.tenants.different += schemas.len();
+            }
             for schema in schemas {
                 let said = lines.iter().map(|(object, change)| line(schema, (object, change)));
                 drifted.differences.extend(said);
@@ -125,7 +133,7 @@ impl<'a> Group<'a> {
         &self,
         connection: &mut Connection,
         snapshots: &mut Snapshots,
-    ) -> Result<[Rc<SchemaSnapshot>; 2], Failure> {
+    ) -> Result<[Expected; 2], Failure> {
         let definitions =
             self.usual(connection, snapshots, self.definitions, |print| &print.definition).await?;
         let access = self.usual(connection, snapshots, self.access, |print| &print.access).await?;
@@ -139,26 +147,37 @@ impl<'a> Group<'a> {
         snapshots: &mut Snapshots,
         basis: Basis,
         part: fn(&Fingerprint) -> &String,
-    ) -> Result<Rc<SchemaSnapshot>, Failure> {
+    ) -> Result<Expected, Failure> {
         if let (Basis::Files, Ok(reference)) = (basis, &self.reference) {
-            return Ok(Rc::new(reference.snapshot.clone()));
+            return Ok((Rc::new(reference.snapshot.clone()), None));
         }
         let prints = self.tenants.iter().filter_map(|tenant| self.prints.get_key_value(&tenant.schema));
         match prints.into_iter().find(|(_, print)| part(print) == part(&self.expected)) {
-            Some((schema, print)) => snapshots.of(connection, schema, Some(print)).await,
-            None => Ok(Rc::default()),
+            Some((schema, print)) => {
+                Ok((snapshots.of(connection, schema, Some(print)).await?, Some(schema.clone())))
+            }
+            None => Ok(Expected::default()),
         }
     }
 }
 
 /// The differences of a schema, each as an object and its change. Differences of privileges are those from `access`, others those
-/// from `definitions`.
-fn describe([definitions, access]: &[Rc<SchemaSnapshot>; 2], seen: &SchemaSnapshot) -> Vec<(String, String)> {
+/// from `definitions`. Empty if the fingerprints differ only where a text or an object has the schema's own name.
+fn describe(
+    [definitions, access]: &[Expected; 2],
+    (seen, schema): (&SchemaSnapshot, &SchemaName),
+) -> Vec<(String, String)> {
+    let between = |(snapshot, other): &Expected| {
+        let names: Vec<&SchemaName> = std::iter::once(schema).chain(other).collect();
+        Change::between_tenants(snapshot, seen, &names)
+    };
     let mut changes: Vec<Change> =
-        Change::between(definitions, seen).into_iter().filter(|change| !change.is_access()).collect();
-    changes.extend(Change::between(access, seen).into_iter().filter(Change::is_access));
+        between(definitions).into_iter().filter(|change| !change.is_access()).collect();
+    changes.extend(between(access).into_iter().filter(Change::is_access));
     changes.sort_by(|one, other| one.object.cmp(&other.object));
-    if changes.is_empty() {
+    let is_equal = Change::between(&definitions.0, seen).iter().all(Change::is_access)
+        && !Change::between(&access.0, seen).iter().any(Change::is_access);
+    if is_equal {
         return vec![("schema".to_owned(), "changed during the comparison".to_owned())];
     }
     changes.iter().map(|change| (change.object.to_string(), change.line())).collect()

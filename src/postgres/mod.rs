@@ -24,7 +24,7 @@ pub use connect::{ConnectPolicy, DatabaseUrl, PoolerEvidence, libpq_target, set_
 pub use connection::{Connection, Connector, Row};
 pub use error::ServerError;
 pub use restricted_role::{Prepared, RestrictedRole, Superuser, SuperuserRuns};
-pub use tools::{Archive, Section, dump, dump_archive};
+pub use tools::{Archive, ForeignKey, Keys, Section, dump, dump_archive};
 
 /// The target of the driver's log of the server's notices.
 pub const NOTICES: &str = "sqlx::postgres::notice";

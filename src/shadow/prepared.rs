@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::database::Shadow;
 use crate::error::{Code, Failure, nearest};
 use crate::ident::{Identifier, SchemaName};
 use crate::postgres::batch::{BEGIN, SessionState, SqlBatch};
@@ -98,6 +99,36 @@ pub(super) async fn create_extensions(
     Ok(())
 }
 
+/// The roles that statements of the project create.
+fn created_by_statement(project: &Project) -> BTreeSet<String> {
+    statements(project)
+        .filter(|(_, statement)| statement.verb().starts_with("CREATE "))
+        .filter_map(|(script, statement)| match SuperuserStatement::of(script.text(statement), &[])?.kind {
+            SuperuserAction::Roles { created } => created,
+            _ => None,
+        })
+        .collect()
+}
+
+/// Creates the roles that the project grants privileges to and does not create, on a server of its own. The shadow's role becomes a
+/// member.
+pub(super) async fn create_named_roles(project: &Project, shadow: &Shadow) -> Result<(), Failure> {
+    let member = shadow.connection.restricted_role().map(RestrictedRole::name);
+    let (Some(member), Some(mut superuser)) = (member, shadow.superuser().await?) else { return Ok(()) };
+    let named = statements(project).flat_map(|(script, statement)| sql::roles_named(script.text(statement)));
+    let mut roles: BTreeSet<String> = named.collect();
+    let created = created_by_statement(project);
+    roles.retain(|role| !created.contains(role));
+    for role in &roles {
+        let Ok(name) = Identifier::new(role) else { continue };
+        let sql = format!("CREATE ROLE {0} NOLOGIN; GRANT {0} TO {1}", name.quoted(), member.quoted());
+        // One that exists already, or that the server reserves.
+        let _created = superuser.run(&sql).await;
+    }
+    superuser.close().await;
+    Ok(())
+}
+
 /// Creates the roles that only code of the project creates, usually where they do not exist. The shadow's role becomes a member.
 pub(super) async fn create_roles(
     project: &Project,
@@ -105,13 +136,7 @@ pub(super) async fn create_roles(
     superuser: &mut Connection,
 ) -> Result<(), Failure> {
     let Some(member) = session.restricted_role().map(RestrictedRole::name) else { return Ok(()) };
-    let by_statement: BTreeSet<String> = statements(project)
-        .filter(|(_, statement)| statement.verb().starts_with("CREATE "))
-        .filter_map(|(script, statement)| match SuperuserStatement::of(script.text(statement), &[])?.kind {
-            SuperuserAction::Roles { created } => created,
-            _ => None,
-        })
-        .collect();
+    let by_statement = created_by_statement(project);
     let mut roles = BTreeSet::new();
     for (script, statement) in statements(project).filter(|(_, statement)| statement.runs_code()) {
         roles.extend(roles_created_by_code(script.text(statement)));

@@ -2,6 +2,7 @@
 //! tenant. Writes no files.
 
 use super::database::Shadow;
+use super::prepared;
 use super::templates::{TenantPair, migrate_to_latest};
 use crate::error::{Code, Failure, Source};
 use crate::ident::SchemaName;
@@ -25,6 +26,7 @@ pub async fn squash(
     mut shadow: Shadow,
     dump: Dump<'_>,
 ) -> Result<Vec<NewFile>, Failure> {
+    prepared::create_named_roles(project, &shadow).await?;
     let files = Box::pin(squash_on(&mut shadow.connection, project, template, dump)).await;
     let closed = shadow.close().await;
     let files = files.map_err(super::of_shadow)?;
@@ -42,7 +44,8 @@ async fn squash_on(
     migrate_to_latest(connection, project).await?;
     let old = TenantPair::make(connection, project, (&template.name, After::Nothing), 0).await?;
     let (database, major) = (database(connection).await?, server_major(connection).await?);
-    let dumped = SchemaDump::read(&dump(&database, &old.schema, major)?, &old.schema.in_text())?;
+    let dumped =
+        SchemaDump::read(&dump(&database, &old.schema, major)?, &old.schema.in_text(), &old.filled_views())?;
     let latest = project.chain.latest();
     let rows =
         if old.has_rows() { template.row_statements_to(&project.chain, &latest) } else { vec![Vec::new()] };

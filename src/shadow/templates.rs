@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::data::{Record, Rows};
 use super::database::Shadow;
 use super::database_snapshot::DatabaseSnapshot;
-use super::setup;
+use super::{prepared, setup};
 use crate::error::Failure;
 use crate::ident::SchemaName;
-use crate::postgres::catalog::{self, Change, Kind, SchemaSnapshot, Transaction};
+use crate::postgres::catalog::{self, Change, Kind, Object, Property, SchemaSnapshot, Transaction};
 use crate::postgres::{Connection, metadata};
 use crate::project::Project;
 use crate::sql::TextNames;
@@ -69,6 +69,14 @@ impl TenantPair {
         self.rows.values().any(|rows| !rows.is_empty())
     }
 
+    /// The names of the materialized views with rows.
+    pub(super) fn filled_views(&self) -> Vec<&str> {
+        let is_filled = |object: &Object| object.properties.get(Property::Populated).is_none();
+        let views = self.snapshot.objects.iter();
+        let views = views.filter(|(key, object)| key.kind == Kind::MaterializedView && is_filled(object));
+        views.map(|(key, _)| key.name.as_str()).collect()
+    }
+
     /// The differences to `other`, a line each.
     pub(super) fn differences(&self, other: &Self) -> Vec<String> {
         let changes = Change::between(&self.snapshot, &other.snapshot);
@@ -105,6 +113,7 @@ fn values(rows: &[Record], column: &str) -> Vec<String> {
 
 /// Creates tenants of every template at the end of the chain, and compares those of the versions of one template.
 pub async fn prove(project: &Project, mut shadow: Shadow) -> Result<Vec<Proof>, Failure> {
+    prepared::create_named_roles(project, &shadow).await?;
     let proofs = Box::pin(prove_on(&mut shadow.connection, project)).await;
     let closed = shadow.close().await;
     let proofs = proofs.map_err(super::of_shadow)?;

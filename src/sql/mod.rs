@@ -57,7 +57,7 @@ pub use session::empties_search_path;
 pub use text_names::{TablePart, TargetKind, TextNames};
 
 pub use single_tenant::tenant_schema_ranges;
-pub use superuser::{SuperuserAction, SuperuserStatement, roles_created_by_code};
+pub use superuser::{SuperuserAction, SuperuserStatement, roles_created_by_code, roles_named};
 pub use transaction::{Body, FileKind, MetadataFilter, extension_acts_on_server_host};
 pub use tree::{Kinds, Node, Token};
 

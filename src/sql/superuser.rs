@@ -171,6 +171,34 @@ pub fn roles_created_by_code(text: &str) -> Vec<String> {
     created.map(|three| normalized(three[2])).collect()
 }
 
+/// The roles that a statement gives privileges to, takes them from, or names in a policy.
+pub fn roles_named(text: &str) -> Vec<String> {
+    let verbs = ["grant ", "revoke ", "create policy ", "alter policy ", "alter default privileges "];
+    let start: String = text.chars().take(30).collect::<String>().to_ascii_lowercase();
+    if !verbs
+        .iter()
+        .any(|verb| start.split_whitespace().collect::<Vec<_>>().join(" ").starts_with(verb.trim_end()))
+    {
+        return Vec::new();
+    }
+    let words = code_words(text);
+    let ends = ["with", "granted", "using", "restrict", "cascade"];
+    let mut roles = Vec::new();
+    let mut in_list = false;
+    for word in words {
+        let lower = word.to_ascii_lowercase();
+        match lower.as_str() {
+            "to" | "from" => in_list = true,
+            "group" => {}
+            word if ends.contains(&word) => in_list = false,
+            "public" | "current_user" | "current_role" | "session_user" => {}
+            _ if in_list => roles.push(normalized(word)),
+            _ => {}
+        }
+    }
+    roles
+}
+
 /// The words of code: names, also quoted ones, and key words.
 fn code_words(text: &str) -> Vec<&str> {
     let mut words = Vec::new();

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::{AFTER_CREATE, Template};
 use crate::chain::{Chain, ChainError, Version};
 use crate::error::{Code, Failure, Source};
-use crate::sql::{Name, ORG_SCHEMA, Scope, Script};
+use crate::sql::{Name, ORG_SCHEMA, Scope, Script, TextNames};
 
 /// The order of statements in files. The order of a dump is only valid while the server does not check function bodies, so
 /// several layouts are tried, the most readable first.
@@ -15,17 +15,17 @@ use crate::sql::{Name, ORG_SCHEMA, Scope, Script};
 pub struct Layout {
     /// Whether each table has its own file.
     by_table: bool,
-    /// Whether functions follow the tables.
-    functions_late: bool,
+    /// Whether functions follow the tables that their bodies name, and come before the tables that use them.
+    functions_ordered: bool,
 }
 
 impl Layout {
     /// All layouts, the most readable first.
     pub const ALL: [Self; 4] = [
-        Self { by_table: true, functions_late: false },
-        Self { by_table: true, functions_late: true },
-        Self { by_table: false, functions_late: false },
-        Self { by_table: false, functions_late: true },
+        Self { by_table: true, functions_ordered: false },
+        Self { by_table: true, functions_ordered: true },
+        Self { by_table: false, functions_ordered: false },
+        Self { by_table: false, functions_ordered: true },
     ];
 }
 
@@ -37,24 +37,37 @@ pub type NewFile = (String, String);
 pub struct SchemaDump {
     /// The statements without semicolons, in the order of the dump.
     statements: Vec<String>,
+    /// The statements that fill the materialized views.
+    refreshes: Vec<String>,
 }
 
 impl SchemaDump {
-    /// Reads the output of `pg_dump --schema-only` for `schema`.
-    pub fn read(dump: &str, schema: &str) -> Result<Self, Failure> {
+    /// Reads the output of `pg_dump --schema-only` for `schema`, whose materialized views without rows are not in `filled`.
+    pub fn read(dump: &str, schema: &str, filled: &[&str]) -> Result<Self, Failure> {
         let text = without_restrict_commands(dump).replace(schema, ORG_SCHEMA);
         let script = Script::parse(Source::new("output of pg_dump", text)).map_err(ChainError::from)?;
         let texts = script.statements.iter().map(|statement| without_array_casts(script.text(statement)));
-        Ok(Self { statements: texts.filter(|text| !is_session_setting(text)).collect() })
+        let texts = texts.map(|text| without_owner(&text));
+        let statements: Vec<String> = texts.filter(|text| !is_session_setting(text)).collect();
+        let views = statements.iter().filter(|text| text.starts_with("CREATE MATERIALIZED VIEW "));
+        let refreshes = views
+            .filter(|text| object_name(text).is_some_and(|name| filled.contains(&name)))
+            .filter_map(|text| text.strip_prefix("CREATE MATERIALIZED VIEW ")?.split_once(" AS\n"))
+            // Storage parameters and the access method follow the name.
+            .map(|(head, _)| format!("REFRESH MATERIALIZED VIEW {}", head.lines().next().unwrap_or(head)))
+            .collect();
+        Ok(Self { statements, refreshes })
     }
 
     /// The files of a template at `version`, numbered in the order in which they run. `rows` are the statements that fill its
     /// tables, `uses` its `-- Uses:` lines.
     pub fn files(&self, version: &Version, (rows, uses): (&[String], &str), layout: Layout) -> Vec<NewFile> {
-        let (late, early): (Vec<&String>, Vec<&String>) =
-            self.statements.iter().partition(|text| layout.functions_late && concerns_routine(text));
-        let end_of_tables = early.iter().position(|text| follows_tables(text)).unwrap_or(early.len());
-        let (tables, after_tables) = early.split_at(end_of_tables);
+        let (routines, others): (Vec<&String>, Vec<&String>) =
+            self.statements.iter().partition(|text| layout.functions_ordered && concerns_routine(text));
+        let end_of_tables = others.iter().position(|text| follows_tables(text)).unwrap_or(others.len());
+        let (tables, after_tables) = others.split_at(end_of_tables);
+        let tables = &in_order(tables, &routines);
+        let late: Vec<&String> = routines.into_iter().filter(|text| !tables.contains(text)).collect();
         let mut files: Vec<(String, Vec<&String>)> = Vec::new();
         let first_name = if layout.by_table { "types_and_functions" } else { "schema" };
         for text in tables {
@@ -83,7 +96,9 @@ impl SchemaDump {
         }
         let keys =
             if last.iter().all(|text| is_foreign_key(text)) { "foreign_keys" } else { "keys_and_triggers" };
-        files.extend([("rows".to_owned(), rows), (keys.to_owned(), last)]);
+        let refreshes = self.refreshes.iter().collect();
+        let views = "materialized_views".to_owned();
+        files.extend([("rows".to_owned(), rows), (keys.to_owned(), last), (views, refreshes)]);
         files.retain(|(_, texts)| !texts.is_empty());
         let width = (files.len() * 10).to_string().len().max(3);
         let file = |(index, (name, texts)): (usize, &(String, Vec<&String>))| {
@@ -178,6 +193,53 @@ impl Template {
             }
         }
         variants
+    }
+}
+
+/// The statements of tables with the routines that they name before them, and before such a routine the tables and routines that
+/// its body names.
+fn in_order<'t>(tables: &[&'t String], routines: &[&'t String]) -> Vec<&'t String> {
+    struct Order<'t, 'a> {
+        created: &'a [(&'t str, &'t String)],
+        begun: Vec<&'t String>,
+        ordered: Vec<&'t String>,
+    }
+    impl<'t> Order<'t, '_> {
+        fn add(&mut self, text: &'t String, of_routine: bool) {
+            if self.begun.contains(&text) {
+                return;
+            }
+            self.begun.push(text);
+            let named = TextNames::of(text);
+            for (name, other) in self.created {
+                // The tables keep the order of the dump, unless a routine needs them.
+                let is_routine = concerns_routine(other);
+                if (is_routine || of_routine) && named.contains(name) {
+                    self.add(other, is_routine);
+                }
+            }
+            self.ordered.push(text);
+        }
+    }
+    let created: Vec<(&str, &String)> = tables
+        .iter()
+        .chain(routines)
+        .filter(|text| text.starts_with("CREATE "))
+        .filter_map(|text| Some((object_name(text)?, *text)))
+        .collect();
+    let mut order = Order { created: &created, begun: Vec::new(), ordered: Vec::new() };
+    for text in tables {
+        order.add(text, false);
+    }
+    order.ordered
+}
+
+/// The statement without the role for which it changes default privileges, the owner of the dumped schema.
+fn without_owner(text: &str) -> String {
+    let rest = text.strip_prefix("ALTER DEFAULT PRIVILEGES FOR ROLE ");
+    match rest.and_then(|rest| rest.split_once(" IN SCHEMA ")) {
+        Some((_, rest)) => format!("ALTER DEFAULT PRIVILEGES IN SCHEMA {rest}"),
+        None => text.to_owned(),
     }
 }
 
@@ -345,7 +407,7 @@ mod tests {
 
     /// The names of the files that a layout gives.
     fn names(layout: usize, rows: &[String]) -> Vec<String> {
-        let dumped = SchemaDump::read(DUMP, "org_x").unwrap();
+        let dumped = SchemaDump::read(DUMP, "org_x", &[]).unwrap();
         let files = dumped.files(&Version::ZERO, (rows, ""), Layout::ALL[layout]);
         files.into_iter().map(|(name, _)| name).collect()
     }
@@ -387,7 +449,7 @@ mod tests {
 
     #[test]
     fn session_settings_and_the_schema_name_are_removed() {
-        let dumped = SchemaDump::read(DUMP, "org_x").unwrap();
+        let dumped = SchemaDump::read(DUMP, "org_x", &[]).unwrap();
         let files = dumped.files(&Version::ZERO, (&[], "-- Uses: \"users\" (select)\n"), Layout::ALL[0]);
         assert_eq!(
             files[1].1,

@@ -18,8 +18,8 @@ mod scratch;
 pub mod text;
 
 pub use copy::{
-    Adopted, Adoption, Cloned, Cloning, Differs, Exported, Extent, IfDifferent, Imported, Target, adopt,
-    clone, export, import,
+    Adopted, Adoption, Cloned, Cloning, Differs, ExportFile, Exported, Extent, IfDifferent, Imported,
+    Restored, Target, adopt, clone, export, import, import_on_throwaway_database, restore,
 };
 pub use create::{After, Creation, Hook, IfExists, NewTenant, create, from_csv};
 pub use lifecycle::{

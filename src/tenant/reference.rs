@@ -63,31 +63,37 @@ pub(super) async fn snapshot(
     Ok(snapshot)
 }
 
-/// The differences of `schema`, whose snapshot is `seen`, from `right`. Extensions are excluded: they belong to the database.
-pub(super) fn differences(right: &SchemaSnapshot, seen: &SchemaSnapshot, schema: &SchemaName) -> Differences {
-    differ(right, seen, schema, |_| true)
+/// The differences of `schema`, whose snapshot is `seen`, from `right`, a schema with another name. Extensions are excluded: they belong to the database.
+pub(super) fn differences(
+    right: &SchemaSnapshot,
+    seen: &SchemaSnapshot,
+    schemas: (&SchemaName, Option<&SchemaName>),
+) -> Differences {
+    differ(right, seen, schemas, |_| true)
 }
 
 /// The same, except whether a materialized view is populated, which depends on its rows.
 pub(super) fn differences_but_rows(
     right: &SchemaSnapshot,
     seen: &SchemaSnapshot,
-    schema: &SchemaName,
+    schemas: (&SchemaName, Option<&SchemaName>),
 ) -> Differences {
     let is_filled =
         |change: &Change| matches!(&change.what, What::Changed { property: Property::Populated, .. });
-    differ(right, seen, schema, |change| !is_filled(change))
+    differ(right, seen, schemas, |change| !is_filled(change))
 }
 
 fn differ(
     right: &SchemaSnapshot,
     seen: &SchemaSnapshot,
-    schema: &SchemaName,
+    (schema, other): (&SchemaName, Option<&SchemaName>),
     is_reported: impl Fn(&Change) -> bool,
 ) -> Differences {
     let without = |snapshot: &SchemaSnapshot| snapshot.clone().without(|key| key.kind == Kind::Extension);
     let mut found = Differences::default();
-    for change in Change::between(&without(right), &without(seen)).into_iter().filter(is_reported) {
+    let names: Vec<&SchemaName> = std::iter::once(schema).chain(other).collect();
+    let changes = Change::between_tenants(&without(right), &without(seen), &names);
+    for change in changes.into_iter().filter(is_reported) {
         let line = SchemaDifference {
             schema: schema.clone(),
             object: change.object.to_string(),

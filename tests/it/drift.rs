@@ -182,3 +182,49 @@ fn tenants_without_a_version_are_counted_apart() {
     );
     assert_eq!(project.run("drift").ok().stdout, "no tenants to compare; 1 without a version\n");
 }
+
+/// Objects, aliases and texts that have the names of the tenants `ledger`, `unit`, `kind`, `tree`, `note` and `late`.
+const NAMED_LIKE_TENANTS: &str = "
+CREATE TABLE {org_schema}.org_tree (id integer, parent integer, org_unit integer CHECK (org_unit > 0), CHECK (org_tree IS NOT NULL));
+CREATE TABLE {org_schema}.kinds (kind text CHECK (kind IN ('org_kind', 'other')), size integer DEFAULT 1);
+COMMENT ON TABLE {org_schema}.kinds IS 'see org_note';
+CREATE VIEW {org_schema}.sums AS SELECT org_ledger.id, org_ledger.org_unit FROM org_tree org_ledger
+    JOIN (SELECT kind FROM kinds) org_late ON org_late.kind <> 'x' WHERE org_ledger.parent IS NULL;
+CREATE VIEW {org_schema}.trees AS SELECT org_tree.id, org_tree.parent FROM org_tree;
+CREATE FUNCTION {org_schema}.roots() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM org_tree WHERE parent IS NULL';
+";
+
+#[test]
+fn a_tenant_named_like_an_object_is_no_drift() {
+    let project = Project::seeds();
+    project.without_rules();
+    project.file("tenant_templates/default/900_named.sql", NAMED_LIKE_TENANTS);
+    project.run("migrate up").passes();
+    project.create(&["acme", "ledger", "unit", "kind", "tree", "note"]);
+    let (code, document) = project.json("drift");
+    assert_eq!((code, lines(&document), &document["tenants"]["same"]), (0, vec![], &6.into()), "{document}");
+    for line in [
+        "tenant clone tree copy",
+        "tenant clone ledger other --data",
+        "tenant clone acme late",
+        "tenant rename ledger book",
+        "tenant export unit --to unit.tenure",
+        "tenant import unit.tenure --as second",
+    ] {
+        project.run(line).passes();
+    }
+    project.run("drift").passes();
+    project.db.run(
+        "ALTER TABLE org_tree.org_tree ADD COLUMN more text; \
+         CREATE OR REPLACE VIEW org_late.trees AS SELECT org_tree.id, org_tree.id AS parent FROM org_late.org_tree; \
+         COMMENT ON TABLE org_note.kinds IS 'see org_notes'",
+    );
+    let (code, document) = project.json("drift");
+    let expected = [
+        "org_late: view trees: definition changed, first in its line 2",
+        "org_note: table kinds: comment changed from see org_note to see org_notes",
+        "org_tree: table org_tree: column added: more text",
+    ];
+    assert_eq!((code, lines(&document)), (1, expected.map(str::to_owned).to_vec()), "{document}");
+    assert_eq!(document["tenants"]["different"], 3);
+}

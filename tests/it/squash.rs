@@ -215,3 +215,74 @@ fn rows_that_code_writes_are_not_lost_in_silence() {
     assert!(message.contains("table kinds: rows: 0 instead of 1"), "{message}");
     assert!(!project.dir.path().join("tenant_templates/default_v1.0.4").exists());
 }
+
+/// Squashes the template of a project with this file, and creates tenants of both versions, which must be equal.
+fn squashed(file: &str) -> Project {
+    let project = Project::seeds();
+    project.without_rules();
+    project.file("tenant_templates/default/050_more.sql", file);
+    project.next_migration("-- Scope: tenant\nALTER TABLE workspaces ADD COLUMN colour text;");
+    project.run("template squash").passes();
+    project.run("template check").passes();
+    project
+}
+
+#[test]
+fn materialized_views_are_filled() {
+    let project = squashed(
+        "CREATE TABLE {org_schema}.plans (id integer, name text);
+INSERT INTO plans VALUES (1, 'free'), (2, 'paid');
+CREATE MATERIALIZED VIEW {org_schema}.\"Plan names\" WITH (fillfactor = 80) AS SELECT name FROM plans;
+CREATE MATERIALIZED VIEW {org_schema}.first_name AS SELECT min(name) AS name FROM {org_schema}.\"Plan names\";
+CREATE MATERIALIZED VIEW {org_schema}.later AS SELECT id FROM plans WITH NO DATA;
+CREATE UNIQUE INDEX plan_names ON {org_schema}.\"Plan names\" (name);",
+    );
+    project.file("tenure.toml", "[tenants]\ntemplate = \"default_v1.0.5\"\n");
+    project.run("migrate up").passes();
+    project.create(&["acme"]);
+    assert_eq!(project.db.column("SELECT name FROM org_acme.first_name"), ["free"]);
+    assert!(project.db.try_run("SELECT FROM org_acme.later").unwrap_err().starts_with("55000"));
+}
+
+#[test]
+fn functions_come_before_the_tables_that_need_them() {
+    let project = squashed(
+        "CREATE TABLE {org_schema}.zones (name text);
+INSERT INTO zones VALUES ('west');
+CREATE FUNCTION {org_schema}.is_zone(zone text) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT EXISTS (SELECT FROM zones WHERE name = zone)';
+COMMENT ON FUNCTION {org_schema}.is_zone(text) IS 'looks it up';
+CREATE FUNCTION {org_schema}.clean(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower($1)';
+CREATE DOMAIN {org_schema}.zone AS text CHECK (is_zone(VALUE));
+CREATE TABLE {org_schema}.cities (name text CHECK (clean(name) <> ''), zone text CHECK (is_zone(zone)));
+CREATE TABLE {org_schema}.areas (zone zone DEFAULT clean('WEST'), clean text GENERATED ALWAYS AS (clean('X')) STORED);
+CREATE FUNCTION {org_schema}.in_zone(wanted text) RETURNS SETOF {org_schema}.cities LANGUAGE sql STABLE AS 'SELECT * FROM cities WHERE zone = wanted';
+CREATE FUNCTION {org_schema}.next_id() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM areas';
+CREATE TABLE {org_schema}.apples (id bigint DEFAULT next_id());
+CREATE VIEW {org_schema}.western AS SELECT * FROM in_zone('west');",
+    );
+    project.file("tenure.toml", "[tenants]\ntemplate = \"default_v1.0.5\"\n");
+    project.run("migrate up").passes();
+    project.create(&["acme"]);
+    project.run("drift").passes();
+}
+
+#[test]
+fn privileges_of_roles_that_no_migration_creates_are_kept() {
+    let roles = ["reporter", "Support team"];
+    let project = squashed(
+        "CREATE TABLE {org_schema}.notes (id integer);
+GRANT SELECT ON {org_schema}.notes TO reporter WITH GRANT OPTION;
+GRANT USAGE ON SCHEMA {org_schema} TO reporter, \"Support team\";
+ALTER TABLE {org_schema}.notes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON {org_schema}.notes FOR SELECT TO \"Support team\" USING (id > 0);
+ALTER DEFAULT PRIVILEGES IN SCHEMA {org_schema} GRANT SELECT ON TABLES TO reporter;",
+    );
+    let mut all = String::new();
+    for entry in std::fs::read_dir(project.dir.path().join("tenant_templates/default_v1.0.5")).unwrap() {
+        all += &std::fs::read_to_string(entry.unwrap().path()).unwrap();
+    }
+    for role in roles {
+        assert!(all.contains(role), "{all}");
+    }
+    assert!(!all.contains("FOR ROLE"), "{all}");
+}

@@ -1,4 +1,4 @@
-//! `tenure tenant adopt`, `clone`, `export`, `import`
+//! `tenure tenant adopt`, `clone`, `export`, `import`, `restore`
 
 use std::fs::File;
 use std::io::Read;
@@ -13,7 +13,8 @@ use crate::cli::args::{Format, Limits};
 use crate::cli::{Context, database, io, stop_on_signals, ui};
 use crate::error::{Code, Failure};
 use crate::ident::Slug;
-use crate::tenant::{self, Adoption, Cloning, Differs, Extent, IfDifferent, Target};
+use crate::shadow;
+use crate::tenant::{self, Adoption, Cloning, Differs, ExportFile, Extent, IfDifferent, Target};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AdoptArgs {
@@ -64,6 +65,9 @@ pub(in crate::cli) struct ExportArgs {
     /// Output file, replaced if it exists; - for stdout
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
+    /// Import the file on a temporary private server, to prove that it can be imported
+    #[arg(long)]
+    check: bool,
 }
 
 #[derive(Debug, Args)]
@@ -74,6 +78,20 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(long = "as", value_name = "SLUG")]
     slug: Option<String>,
     /// Import even if PostgreSQL prints a definition differently than at export
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RestoreArgs {
+    /// Slug of the tenant
+    slug: String,
+    /// Export of this tenant; - for stdin
+    #[arg(long, value_name = "FILE")]
+    from: PathBuf,
+    /// Restore even if PostgreSQL prints a definition differently than at export
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -135,13 +153,32 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<u8, F
         )
         .hint("write to a file"));
     }
+    if args.check && target == Target::Stdout {
+        return Err(Failure::new(
+            Code::Usage,
+            "--check reads the file again and cannot be combined with --to -",
+        )
+        .hint("write to a file"));
+    }
+    // The chain is needed only for the check.
+    let project = if args.check { Some(context.project()?) } else { None };
     let mut connection = database::connect_root(context, &root).await?;
     let stop = stop_on_signals(context.ui);
     let environment = database::environment();
     let exported =
         tenant::export(&mut connection, &root.settings, &slug, &target, (&environment, &stop)).await;
     connection.close().await;
-    let exported = exported?;
+    let mut exported = exported?;
+    if let Some(project) = &project {
+        let file = ExportFile::read(input(&args.to)?)?;
+        Box::pin(shadow::check_export(project, file, (&environment, &stop))).await.map_err(|failure| {
+            Failure {
+                message: format!("{} was written but cannot be imported: {}", exported.file, failure.message),
+                ..failure
+            }
+        })?;
+        exported.checked = true;
+    }
     if target == Target::Stdout {
         context.ui.note_text(&tenant::copy::text::exported(&exported, context.ui.stderr_paint()));
     } else {
@@ -153,11 +190,7 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<u8, F
 pub(super) async fn import(context: &Context, args: &ImportArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let slug = args.slug.as_deref().map(Slug::new).transpose()?;
-    let input: Box<dyn Read> = if args.file == Path::new("-") {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(File::open(&args.file).map_err(|error| io(&args.file, &error))?)
-    };
+    let input = input(&args.file)?;
     let operation = operation(&project.settings, args.limits, "tenant import");
     let mut connection = database::connect(context, &project.root).await?;
     let (environment, mut progress) = (database::environment(), context.ui.progress());
@@ -170,6 +203,31 @@ pub(super) async fn import(context: &Context, args: &ImportArgs) -> Result<u8, F
     let imported = imported?;
     context.ui.result(&imported, |paint| tenant::copy::text::imported(&imported, paint))?;
     Ok(0)
+}
+
+pub(super) async fn restore(context: &Context, args: &RestoreArgs) -> Result<u8, Failure> {
+    let project = database::project(context).await?;
+    let slug = Slug::new(&args.slug)?;
+    let input = input(&args.from)?;
+    let operation = operation(&project.settings, args.limits, "tenant restore");
+    let mut connection = database::connect(context, &project.root).await?;
+    let (environment, stop) = (database::environment(), stop_on_signals(context.ui));
+    let if_different = if args.force { IfDifferent::Accept } else { IfDifferent::Refuse };
+    let what = (&slug, input, if_different);
+    let restored =
+        Box::pin(tenant::restore(&mut connection, &project, what, &operation, (&environment, &stop))).await;
+    connection.close().await;
+    let restored = restored?;
+    context.ui.result(&restored, |paint| tenant::copy::text::restored(&restored, paint))?;
+    Ok(0)
+}
+
+/// The file, or stdin.
+fn input(file: &Path) -> Result<Box<dyn Read>, Failure> {
+    if file == Path::new("-") {
+        return Ok(Box::new(std::io::stdin().lock()));
+    }
+    Ok(Box::new(File::open(file).map_err(|error| io(file, &error))?))
 }
 
 /// Prints a failure and its differences.

@@ -10,7 +10,7 @@ mod show;
 
 use clap::{Args, Subcommand};
 
-use self::copy::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs};
+use self::copy::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs, RestoreArgs};
 use self::create::CreateArgs;
 use self::drop::{DropArgs, UndropArgs};
 use self::pool::Pool;
@@ -48,6 +48,8 @@ pub(super) enum Tenant {
     Export(ExportArgs),
     /// Import a tenant from an export file and migrate it
     Import(ImportArgs),
+    /// Restore a tenant in place from its export; its schema is kept as that of a dropped tenant
+    Restore(RestoreArgs),
     /// Change a tenant's slug and schema name
     Rename(RenameArgs),
     /// Drop a tenant: rename its schema, so that it can be restored until it is purged
@@ -83,6 +85,7 @@ pub(super) async fn run(context: &Context, verb: Tenant) -> Result<u8, Failure> 
         Tenant::Clone(args) => copy::clone(context, &args).await,
         Tenant::Export(args) => copy::export(context, &args).await,
         Tenant::Import(args) => copy::import(context, &args).await,
+        Tenant::Restore(args) => copy::restore(context, &args).await,
         Tenant::Rename(args) => rename::rename(context, &args).await,
         Tenant::Drop(args) => drop::drop(context, &args).await,
         Tenant::Undrop(args) => drop::undrop(context, &args).await,

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::model::{Kind, Object, ObjectKey, PartKey, PartKind, Properties, Property, SchemaSnapshot};
+use super::model::{Kind, Object, ObjectKey, PartKey, PartKind, Properties, Property, SchemaSnapshot, Texts};
+use crate::ident::SchemaName;
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +101,32 @@ impl Change {
             }
         }
         changes
+    }
+
+    /// The differences of schemas with these names. An object or a word that has one of the names is no difference.
+    pub fn between_tenants(
+        before: &SchemaSnapshot,
+        after: &SchemaSnapshot,
+        names: &[&SchemaName],
+    ) -> Vec<Self> {
+        let changes = Self::between(before, after);
+        if changes.is_empty() {
+            return changes;
+        }
+        let neutral = |snapshot: &SchemaSnapshot| {
+            let start = snapshot.clone();
+            names.iter().fold(start, |snapshot, name| snapshot.without_name(name, Texts::Ignored))
+        };
+        let remaining = Self::between(&neutral(before), &neutral(after));
+        let is_same = |one: &Self, other: &Self| {
+            let property = |change: &Self| match change.what {
+                What::Changed { property, .. } => Some(property),
+                _ => None,
+            };
+            one.object == other.object && one.part == other.part && property(one) == property(other)
+        };
+        // With their own texts, which a person can find.
+        changes.into_iter().filter(|change| remaining.iter().any(|other| is_same(change, other))).collect()
     }
 
     /// Whether only an owner or privileges changed.
@@ -226,10 +253,17 @@ fn properties(
     changes: &mut Vec<Change>,
 ) {
     let named: BTreeSet<_> = before.iter().chain(after.iter()).map(|(property, _)| property).collect();
+    let differs = |property: &Property| before.get(*property) != after.get(*property);
+    // Another definition usually uses other functions.
+    let is_redefined = named.iter().filter(|property| property.is_expression()).any(differs);
     for property in named {
         let (from, to) = (before.get(property), after.get(property));
         // A changed position is reported as another order; other columns are part of a definition.
-        let is_compared = !matches!(property, Property::Position | Property::Columns);
+        let is_compared = match property {
+            Property::Position | Property::Columns => false,
+            Property::Uses => !is_redefined,
+            _ => true,
+        };
         if is_compared && from != to {
             let what = What::Changed {
                 property,

@@ -292,15 +292,35 @@ UNION ALL
     FROM s JOIN pg_operator o ON o.oprnamespace = s.oid
     WHERE NOT EXISTS (SELECT FROM member e WHERE e.classid = 'pg_operator'::regclass AND e.objid = o.oid)
 ),
+-- The functions and operators that expressions use. Not all syntax can name its operator (CASE, IN, IS DISTINCT FROM, NULLIF, USING),
+-- so equal texts may have different meanings. A dependency on an object of the server itself is not recorded (manual, pg_depend).
+-- The definitions of triggers, aggregates and operators name their functions.
+depender AS MATERIALIZED (
+    SELECT classid, objid, subid, classid AS by_class, objid AS by_object, subid AS by_sub, part IS DISTINCT FROM 'trigger' AS of_functions
+    FROM line WHERE kind NOT IN ('schema', 'aggregate', 'operator')
+UNION ALL
+    SELECT 'pg_class'::regclass, rel.oid, 0, 'pg_rewrite'::regclass, r.oid, 0, true
+    FROM rel JOIN pg_rewrite r ON r.ev_class = rel.oid WHERE r.rulename = '_RETURN'
+UNION ALL
+    SELECT 'pg_class'::regclass, rel.oid, d.adnum, 'pg_attrdef'::regclass, d.oid, 0, true
+    FROM rel JOIN pg_attrdef d ON d.adrelid = rel.oid
+),
+used AS MATERIALIZED (
+    SELECT by.classid, by.objid, by.subid, string_agg(DISTINCT CASE d.refclassid WHEN 'pg_operator'::regclass
+            THEN 'operator ' || d.refobjid::regoperator ELSE 'function ' || d.refobjid::regprocedure END COLLATE "C", E'\x1e') AS names
+    FROM depender by JOIN pg_depend d ON d.classid = by.by_class AND d.objid = by.by_object AND d.objsubid = by.by_sub
+    WHERE d.refclassid = 'pg_operator'::regclass OR d.refclassid = 'pg_proc'::regclass AND by.of_functions
+    GROUP BY by.classid, by.objid, by.subid
+),
 -- Comments and privileges of all objects. A privilege is listed if it differs from the owner's default.
 whole AS MATERIALIZED (
     SELECT line.nsp, line.kind, line.object, line.part, line.name,
         -- `a IN ('x', 'y')` of a varchar is printed differently after a dump and restore; both forms are
         -- normalized here.
-        CASE WHEN strpos(line.properties, '''::character varying') = 0 THEN line.properties
+        concat_ws(E'\x1f', CASE WHEN strpos(line.properties, '''::character varying') = 0 THEN line.properties
             ELSE regexp_replace(regexp_replace(line.properties,
                 '\(ARRAY\[((?:E?''(?:[^'']|'''')*''::character varying(?:, )?)+)\]\)::text\[\]', 'ARRAY[\1]', 'g'),
-                '\((E?''(?:[^'']|'''')*''::character varying)\)::text', '\1', 'g') END AS properties,
+                '\((E?''(?:[^'']|'''')*''::character varying)\)::text', '\1', 'g') END, 'uses=' || used.names) AS properties,
         concat_ws(E'\x1f', 'comment=' || d.description, line.code) AS code,
         concat_ws(E'\x1f',
             'owner=' || CASE WHEN line.part IS NULL AND line.owner <> s.nspowner THEN
@@ -331,6 +351,7 @@ whole AS MATERIALIZED (
                     FROM pg_default_acl, aclexplode(defaclacl) WHERE defaclnamespace = s.oid) told) END) AS access,
         s.nspname, s.qualifier, s.word, s.hint
     FROM line JOIN s ON s.oid = line.nsp
+        LEFT JOIN used ON used.classid = line.classid AND used.objid = line.objid AND used.subid = line.subid
         LEFT JOIN pg_description d ON d.classoid = line.classid AND d.objoid = line.objid AND d.objsubid = line.subid
     ORDER BY line.nsp
 ),

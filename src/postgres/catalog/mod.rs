@@ -15,7 +15,7 @@ mod statements;
 pub use database::{DatabaseReading, RowEstimate, RowWrite};
 pub use difference::{Change, What};
 pub use judge::{Difference, Effect, Hazard};
-pub use model::{Kind, Object, ObjectKey, PartKey, PartKind, Properties, Property, SchemaSnapshot};
+pub use model::{Kind, Object, ObjectKey, PartKey, PartKind, Properties, Property, SchemaSnapshot, Texts};
 pub use read::{
     Fingerprint, Fingerprints, PAGE, Transaction, changed_since, fingerprints, fingerprints_as,
     query_with_retry, server_major, snapshot, snapshot_as,

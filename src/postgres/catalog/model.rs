@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::ident::SchemaName;
+use crate::sql::ORG_SCHEMA;
+
 macro_rules! names {
     ($(#[$meta:meta])* $type:ident { $($variant:ident $name:literal)* }) => {
         $(#[$meta])*
@@ -126,6 +129,7 @@ names! {
         Library "library"
         Aggregate "aggregate"
         Body "body"
+        Uses "uses"
         Labels "labels"
         Provider "provider"
         Locale "locale"
@@ -142,6 +146,20 @@ names! {
 }
 
 impl Property {
+    /// Whether its value contains expressions or queries.
+    pub(super) const fn is_expression(self) -> bool {
+        matches!(
+            self,
+            Self::Default
+                | Self::Generated
+                | Self::Definition
+                | Self::Using
+                | Self::Check
+                | Self::PartitionKey
+                | Self::Arguments
+        )
+    }
+
     /// Whether it is an owner or a privilege. Roles belong to a server, not to the files of a project.
     pub const fn is_access(self) -> bool {
         matches!(self, Self::Owner | Self::Privileges | Self::DefaultPrivileges)
@@ -197,6 +215,26 @@ impl Properties {
         self.0.iter().map(|(property, value)| (*property, value.as_str()))
     }
 
+    /// Replaces `name`, as a word, with the placeholder of the schema's own name: in all values, or only outside of strings in
+    /// expressions, where the server prints names.
+    fn without_name(&self, name: &str, texts: Texts) -> Self {
+        let value = |property: Property, text: &str| match texts {
+            _ if property.is_access() || property == Property::Roles => {
+                without_word(text, name, char::is_alphanumeric)
+            }
+            Texts::Compared if !property.is_expression() => text.to_owned(),
+            Texts::Compared => {
+                let pieces = text.split('\'').enumerate().map(|(nth, piece)| match nth % 2 {
+                    0 => without_word(piece, name, is_in_word),
+                    _ => piece.to_owned(),
+                });
+                pieces.collect::<Vec<_>>().join("'")
+            }
+            Texts::Ignored => without_word(text, name, is_in_word),
+        };
+        Self(self.0.iter().map(|(property, text)| (*property, value(*property, text))).collect())
+    }
+
     pub(super) fn map(&self, value: impl Fn(&str) -> String) -> Self {
         Self(self.0.iter().map(|(property, text)| (*property, value(text))).collect())
     }
@@ -210,6 +248,39 @@ impl<const N: usize> From<[(Property, &str); N]> for Properties {
     fn from(pairs: [(Property, &str); N]) -> Self {
         Self(pairs.into_iter().map(|(property, value)| (property, value.to_owned())).collect())
     }
+}
+
+/// Whether texts of users that contain a name are compared: strings, bodies and comments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Texts {
+    /// They are.
+    Compared,
+    /// The name is replaced in them, too.
+    Ignored,
+}
+
+fn is_in_word(letter: char) -> bool {
+    letter.is_alphanumeric() || letter == '_' || letter == '$'
+}
+
+/// Replaces `word` with the placeholder where it is not part of a longer word. Quotes around it are removed.
+fn without_word(text: &str, word: &str, is_in_word: impl Fn(char) -> bool) -> String {
+    let (mut written, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(word) {
+        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
+        let last = before.chars().next_back().or_else(|| written.chars().next_back());
+        if last.is_some_and(&is_in_word) || after.starts_with(&is_in_word) {
+            written.push_str(&rest[..at + word.len()]);
+            rest = after;
+            continue;
+        }
+        let quoted = before.strip_suffix('"').zip(after.strip_prefix('"'));
+        let (before, after) = quoted.unwrap_or((before, after));
+        written.push_str(before);
+        written.push_str(ORG_SCHEMA);
+        rest = after;
+    }
+    written + rest
 }
 
 /// The members of a list.
@@ -284,6 +355,18 @@ impl SchemaSnapshot {
         self.objects.get(&ObjectKey { kind, name: name.to_owned() })
     }
 
+    /// The snapshot without the name of a schema. A snapshot leaves out its own schema's name, but a table, an alias or a word in a
+    /// text may have the same name: it is left out there, too, so compare with a snapshot that lacks the same names.
+    #[must_use]
+    pub fn without_name(&self, schema: &SchemaName, texts: Texts) -> Self {
+        let own = |properties: &Properties| properties.without_name(schema.as_str(), texts);
+        let object = |object: &Object| Object {
+            properties: own(&object.properties),
+            parts: object.parts.iter().map(|(part, properties)| (part.clone(), own(properties))).collect(),
+        };
+        Self { objects: self.objects.iter().map(|(key, it)| (key.clone(), object(it))).collect() }
+    }
+
     /// Removes the objects for which `is_excluded` is true, such as Tenure's own tables.
     #[must_use]
     pub fn without(mut self, is_excluded: impl Fn(&ObjectKey) -> bool) -> Self {
@@ -314,6 +397,24 @@ mod tests {
         properties.read("comment=c\x1fbody=x\x1fcomment=y");
         assert_eq!(properties.get(Property::Comment), Some("c"));
         assert_eq!(properties.get(Property::Body), Some("x\x1fcomment=y"));
+    }
+
+    #[test]
+    fn a_name_is_replaced_as_a_word() {
+        let replaced = |text: &str| without_word(text, "org_a", is_in_word);
+        for (text, expected) in [
+            ("org_a.id, x.org_a", "{org_schema}.id, x.{org_schema}"),
+            ("\"org_a\".\"org_a", "{org_schema}.\"{org_schema}"),
+            ("org_ab my_org_a org_a$ borg_a_idx", "org_ab my_org_a org_a$ borg_a_idx"),
+            ("org_aorg_a org_a", "org_aorg_a {org_schema}"),
+            ("org_a", "{org_schema}"),
+        ] {
+            assert_eq!(replaced(text), expected);
+        }
+        let properties = Properties::from([(Property::Check, "a.b = 'a'"), (Property::Comment, "a")]);
+        let expected =
+            Properties::from([(Property::Check, "{org_schema}.b = 'a'"), (Property::Comment, "a")]);
+        assert_eq!(properties.without_name("a", Texts::Compared), expected);
     }
 
     #[test]

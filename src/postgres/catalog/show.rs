@@ -70,6 +70,7 @@ fn is_list(property: Property) -> bool {
             | Property::Options
             | Property::Roles
             | Property::Columns
+            | Property::Uses
     )
 }
 

@@ -68,6 +68,24 @@ pub fn make_from_existing(
     with_group(platform, (schema, Reach::Filled), role, group, set)
 }
 
+/// Gives the role of the dropped tenant, whose schema is an expression, to the tenant of `schema`, with the privileges on its objects.
+pub fn hand_over(
+    platform: &SchemaName,
+    dropped: &str,
+    schema: &SchemaName,
+    (role, group): (&Identifier, Option<Group<'_>>),
+) -> Vec<String> {
+    let give = |platform: &str, named: &str, role: &str| {
+        format!(
+            "UPDATE {platform}.tenant_version SET login = (SELECT login FROM {platform}.tenant_version WHERE schema_name = {dropped}) \
+             WHERE schema_name = {named}; \
+             UPDATE {platform}.tenant_version SET role = NULL, login = false WHERE schema_name = {dropped}; \
+             UPDATE {platform}.tenant_version SET role = {role} WHERE schema_name = {named}"
+        )
+    };
+    with_group(platform, (schema, Reach::Filled), role, group, give)
+}
+
 /// The comment on the roles of a database.
 pub fn mark(database: &str) -> String {
     format!("tenure: of database {database}")

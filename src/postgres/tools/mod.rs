@@ -5,4 +5,4 @@ mod pg_dump;
 mod pg_restore;
 
 pub use pg_dump::dump;
-pub use pg_restore::{Archive, Section, dump_archive};
+pub use pg_restore::{Archive, ForeignKey, Keys, Section, dump_archive};

@@ -209,7 +209,7 @@ impl Adopting<'_> {
         begun.map_err(|server_error| name_ownership::refused(&server_error, &self.doing(), self.schema))?;
         let seen = catalog::snapshot_as(connection, self.schema, Transaction::Current).await?;
         match right {
-            Ok(right) => Ok(reference::differences(&right, &seen, self.schema)),
+            Ok(right) => Ok(reference::differences(&right, &seen, (self.schema, None))),
             // If the files can no longer create this version, there is no reference.
             Err(failure) if forced && failure.class() == crate::error::Class::Refused => {
                 let line = SchemaDifference {

@@ -42,6 +42,12 @@ pub(in crate::tenant) struct Manifest {
     pub(in crate::tenant) extensions: Vec<Extension>,
     /// Roles in privileges and policies, except the tenant's own.
     pub(in crate::tenant) roles: Vec<String>,
+    /// The tablespaces of its tables and indexes, except the database's default.
+    #[serde(default)]
+    pub(in crate::tenant) tablespaces: Vec<String>,
+    /// The publications that list its tables.
+    #[serde(default)]
+    pub(in crate::tenant) publications: Vec<Publication>,
     /// The tenant's own role, if any. An imported tenant gets a new one.
     #[serde(default)]
     pub(in crate::tenant) own_role: Option<String>,
@@ -68,6 +74,9 @@ pub(in crate::tenant) struct Print {
     pub(in crate::tenant) definition: String,
     /// The fingerprint of each object and part, by kind and name.
     pub(in crate::tenant) objects: BTreeMap<String, String>,
+    /// The functions and operators that expressions of these objects and parts use.
+    #[serde(default)]
+    pub(in crate::tenant) uses: BTreeMap<String, Vec<String>>,
 }
 
 /// A required extension.
@@ -76,6 +85,18 @@ pub(in crate::tenant) struct Extension {
     pub(in crate::tenant) name: String,
     pub(in crate::tenant) version: String,
     pub(in crate::tenant) schema: String,
+}
+
+/// A table in a publication, or the whole schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::tenant) struct Publication {
+    pub(in crate::tenant) name: String,
+    /// The table; the whole schema if missing.
+    pub(in crate::tenant) table: Option<String>,
+    /// The published columns; all if missing.
+    pub(in crate::tenant) columns: Option<Vec<String>>,
+    /// The condition on the published rows, as SQL.
+    pub(in crate::tenant) condition: Option<String>,
 }
 
 /// The dump's length and checksum.
@@ -225,6 +246,8 @@ mod tests {
             postgresql: 15,
             extensions: Vec::new(),
             roles: Vec::new(),
+            tablespaces: Vec::new(),
+            publications: Vec::new(),
             own_role: None,
             owner: None,
             dump,

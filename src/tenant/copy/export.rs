@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::archive::{self, Manifest, Print, Sent, Sum};
-use super::fingerprint;
+use super::fingerprint::{self, Needs};
+use super::not_copied::{self, CopyKind};
+use super::publications;
 use crate::error::{Code, Failure, Place};
 use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
@@ -48,7 +50,8 @@ pub async fn export(
         ));
     }
     let major = server_major(connection).await?;
-    let (extensions, mut roles, owner) = fingerprint::needs(connection, &tenant.schema).await?;
+    let Needs { extensions, mut roles, tablespaces, owner } =
+        fingerprint::needs(connection, &tenant.schema).await?;
     let own_role = roles::of(connection, &settings.platform_schema(), &tenant.schema).await?;
     roles.retain(|role| own_role.as_ref() != Some(role));
     if let Some(inside) = extensions.iter().find(|extension| extension.schema == tenant.schema.as_str()) {
@@ -58,6 +61,8 @@ pub async fn export(
         );
         return Err(Failure::new(Code::ImportNeeds, why).hint("move it: ALTER EXTENSION … SET SCHEMA public"));
     }
+    not_copied::refuse(connection, &tenant.schema, CopyKind::Dump).await?;
+    let publications = publications::of(connection, &tenant.schema, major).await?;
     let seen = read_state(connection, settings, &tenant.schema).await?;
     let registry = registry(connection, settings, &tenant).await?;
     let mut dump = unnamed(target)?;
@@ -95,6 +100,8 @@ pub async fn export(
         postgresql: major,
         extensions,
         roles,
+        tablespaces,
+        publications,
         own_role,
         owner,
         dump: Sum::of(&mut dump).map_err(|error| writing(target, &error))?,
@@ -105,7 +112,7 @@ pub async fn export(
         Target::File(path) => path.display().to_string(),
         Target::Stdout => "-".to_owned(),
     };
-    Ok(Exported { outcome: RunStatus::Done, tenant, file, bytes })
+    Ok(Exported { outcome: RunStatus::Done, tenant, file, bytes, checked: false })
 }
 
 /// The values that must not change during the dump: the version row, and the fingerprints of the schema.

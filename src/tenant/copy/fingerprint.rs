@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
-use super::archive::{Extension, Print, hex};
+use super::archive::{Extension, Manifest, Print, hex};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::Connection;
-use crate::postgres::catalog::{self, Kind, Properties, SchemaDifference, Transaction};
+use crate::postgres::catalog::{self, Kind, Properties, Property, SchemaDifference, Transaction};
 
 const NEEDS: &str = include_str!("needs.sql");
 
@@ -24,24 +24,32 @@ pub(in crate::tenant) async fn print(
         return Err(Failure::new(Code::SchemaUnknown, format!("there is no schema {schema}"))
             .hint("`tenure drift` lists the tenants whose schema is missing"));
     }
-    let mut objects = BTreeMap::new();
+    let (mut objects, mut uses) = (BTreeMap::new(), BTreeMap::new());
+    let mut add = |name: String, properties: &Properties| {
+        objects.insert(name.clone(), digest(properties));
+        let used = properties.list(Property::Uses);
+        if !used.is_empty() {
+            uses.insert(name, used.into_iter().map(str::to_owned).collect());
+        }
+    };
     for (key, object) in snapshot.objects.iter().filter(|(key, _)| key.kind != Kind::Extension) {
-        objects.insert(key.to_string(), digest(&object.properties));
+        add(key.to_string(), &object.properties);
         for (part, properties) in &object.parts {
-            objects.insert(format!("{key}: {} {}", part.kind, part.name), digest(properties));
+            add(format!("{key}: {} {}", part.kind, part.name), properties);
         }
     }
     let mut whole = Sha256::new();
     for (name, digest) in &objects {
         whole.update(format!("{name}\n{digest}\n"));
     }
-    Ok(Print { definition: hex(&whole.finalize()), objects })
+    Ok(Print { definition: hex(&whole.finalize()), objects, uses })
 }
 
 /// Eight bytes are enough to detect a change.
 fn digest(properties: &Properties) -> String {
     let mut hash = Sha256::new();
-    for (property, value) in properties.iter().filter(|(property, _)| !property.is_access()) {
+    let is_compared = |property: Property| !property.is_access() && property != Property::Uses;
+    for (property, value) in properties.iter().filter(|(property, _)| is_compared(*property)) {
         hash.update(format!("{property}={value}\x1f"));
     }
     hex(&hash.finalize()[..8])
@@ -62,49 +70,75 @@ pub(in crate::tenant) fn differences(
     let judge = |name: &&String| match (packed.objects.get(*name), seen.objects.get(*name)) {
         (Some(_), None) => Some(line(name, "removed")),
         (None, Some(_)) => Some(line(name, "added")),
+        (Some(_), Some(_)) if packed.uses.get(*name) != seen.uses.get(*name) => {
+            Some(line(name, &other_meaning(packed.uses.get(*name), seen.uses.get(*name))))
+        }
         (one, other) if one != other => Some(line(name, OTHER_WORDS)),
         _ => None,
     };
     names.iter().filter_map(judge).collect()
 }
 
+/// The change that is reported for an expression that uses other functions or operators.
+fn other_meaning(packed: Option<&Vec<String>>, seen: Option<&Vec<String>>) -> String {
+    let list = |used: Option<&Vec<String>>| match used {
+        Some(used) => used.join(", "),
+        None => "only functions and operators of the server".to_owned(),
+    };
+    format!("uses {} instead of {}", list(seen), list(packed))
+}
+
 /// The change that is reported for a definition that is printed differently.
 pub(in crate::tenant) const OTHER_WORDS: &str = "definition changed";
 
-/// The extensions and roles that `schema` requires, and its owner if it has default privileges in the schema.
+/// The requirements of a schema.
+#[derive(Debug, Clone, Default)]
+pub(in crate::tenant) struct Needs {
+    pub(in crate::tenant) extensions: Vec<Extension>,
+    pub(in crate::tenant) roles: Vec<String>,
+    pub(in crate::tenant) tablespaces: Vec<String>,
+    /// Its owner, if it has default privileges in the schema.
+    pub(in crate::tenant) owner: Option<String>,
+}
+
+/// What `schema` requires.
 pub(in crate::tenant) async fn needs(
     connection: &mut Connection,
     schema: &SchemaName,
-) -> Result<(Vec<Extension>, Vec<String>, Option<String>), Failure> {
+) -> Result<Needs, Failure> {
     let sql = NEEDS.replace("/*SCHEMA*/", &literal(schema.as_str()));
     let sets = connection.query_batch(&sql).await;
     let sets = sets.map_err(|server_error| server_error.failure("reading the schema's requirements"))?;
-    let (mut extensions, mut roles, mut owner) = (Vec::new(), Vec::new(), None);
+    let mut needs = Needs::default();
     for row in sets.iter().flatten() {
         match row.text("kind")?.as_str() {
-            "role" => roles.push(row.text("name")?),
-            "owner" => owner = Some(row.text("name")?),
-            _ => extensions.push(Extension {
+            "role" => needs.roles.push(row.text("name")?),
+            "tablespace" => needs.tablespaces.push(row.text("name")?),
+            "owner" => needs.owner = Some(row.text("name")?),
+            _ => needs.extensions.push(Extension {
                 name: row.text("name")?,
                 version: row.text("version")?,
                 schema: row.text("schema")?,
             }),
         }
     }
-    Ok((extensions, roles, owner))
+    Ok(needs)
 }
 
-/// Fails unless the database has these extensions and roles.
+/// Fails unless the database has what the tenant of the manifest requires.
 pub(in crate::tenant) async fn expect(
     connection: &mut Connection,
-    (extensions, roles): (&[Extension], &[String]),
+    manifest: &Manifest,
 ) -> Result<(), Failure> {
     let sql = "SELECT extname::text AS name, nspname::text AS schema FROM pg_catalog.pg_extension e \
                JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace; \
-               SELECT rolname::text AS name FROM pg_catalog.pg_roles";
+               SELECT 'role ' || rolname AS name FROM pg_catalog.pg_roles \
+               UNION ALL SELECT 'tablespace ' || spcname FROM pg_catalog.pg_tablespace \
+               UNION ALL SELECT 'publication ' || pubname FROM pg_catalog.pg_publication";
     let sets = connection.query_batch(sql).await;
-    let sets =
-        sets.map_err(|server_error| server_error.failure("reading the names of roles and extensions"))?;
+    let sets = sets.map_err(|server_error| {
+        server_error.failure("reading the names of roles, extensions, tablespaces and publications")
+    })?;
     let [installed, existing] = sets.as_slice() else { return Ok(()) };
     let installed: Vec<(String, String)> = installed
         .iter()
@@ -112,7 +146,7 @@ pub(in crate::tenant) async fn expect(
         .collect::<Result<_, Failure>>()?;
     let existing: Vec<String> = existing.iter().map(|row| row.text("name")).collect::<Result<_, _>>()?;
     let mut lacking = Vec::new();
-    for required in extensions {
+    for required in &manifest.extensions {
         match installed.iter().find(|(name, _)| *name == required.name) {
             None => {
                 lacking
@@ -125,8 +159,12 @@ pub(in crate::tenant) async fn expect(
             Some(_) => {}
         }
     }
-    let missing = roles.iter().filter(|role| !existing.contains(role));
-    lacking.extend(missing.map(|role| format!("role {role}")));
+    let roles = manifest.roles.iter().map(|name| format!("role {name}"));
+    let tablespaces = manifest.tablespaces.iter().map(|name| format!("tablespace {name}"));
+    let publications =
+        manifest.publications.iter().map(|publication| format!("publication {}", publication.name));
+    let required: BTreeSet<String> = roles.chain(tablespaces).chain(publications).collect();
+    lacking.extend(required.into_iter().filter(|name| !existing.contains(name)));
     if lacking.is_empty() {
         return Ok(());
     }
@@ -134,5 +172,5 @@ pub(in crate::tenant) async fn expect(
         Code::ImportNeeds,
         format!("the database lacks requirements of the tenant: {}", lacking.join("; ")),
     )
-    .hint("create them with CREATE EXTENSION … SCHEMA … or CREATE ROLE … NOLOGIN, then import again"))
+    .hint("create them with CREATE EXTENSION … SCHEMA …, CREATE ROLE … NOLOGIN, CREATE TABLESPACE … or CREATE PUBLICATION …, then import again"))
 }

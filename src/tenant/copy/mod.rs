@@ -1,4 +1,4 @@
-//! Creates tenants from existing schemas: clone, export and import, adopt. Each compares the result with its source or with the
+//! Creates tenants from existing schemas: clone, export and import, restore, adopt. Each compares the result with its source or with the
 //! files before it commits. A tenant from a template alone is in `create`.
 
 mod adopt;
@@ -7,11 +7,14 @@ mod clone;
 mod export;
 mod fingerprint;
 mod import;
+mod not_copied;
+mod publications;
 mod result;
 pub mod text;
 
 pub use adopt::{Adoption, Differs, IfDifferent, adopt};
 pub use clone::{Cloning, Extent, clone};
 pub use export::{Target, export};
-pub use import::import;
-pub use result::{Adopted, Cloned, Exported, Imported};
+pub use import::in_place::restore;
+pub use import::{ExportFile, import, import_on_throwaway_database};
+pub use result::{Adopted, Cloned, Exported, Imported, Restored};

@@ -1,5 +1,5 @@
 -- What a schema requires outside of itself: the extensions that its objects depend on, the roles in its privileges and policies,
--- and the roles that define default privileges in it. The owner is excluded: the importing role owns the schema.
+-- the tablespaces of its tables and indexes, and the roles that define default privileges in it. The owner is excluded: the importing role owns the schema.
 WITH relation AS (SELECT oid FROM pg_catalog.pg_class WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = /*SCHEMA*/)),
 member (classid, objid) AS (
     SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass, oid FROM pg_catalog.pg_namespace WHERE nspname = /*SCHEMA*/
@@ -30,6 +30,9 @@ UNION SELECT 'role', r.rolname::text, NULL, NULL
 FROM member JOIN pg_catalog.pg_shdepend d USING (classid, objid) JOIN pg_catalog.pg_roles r ON r.oid = d.refobjid
 WHERE d.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
     AND d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.deptype IN ('a', 'r')
+UNION SELECT 'tablespace', s.spcname::text, NULL, NULL
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
+WHERE c.oid IN (SELECT oid FROM relation)
 UNION SELECT CASE defaclrole WHEN nspowner THEN 'owner' ELSE 'role' END, pg_catalog.pg_get_userbyid(defaclrole)::text, NULL, NULL
 FROM pg_catalog.pg_default_acl JOIN pg_catalog.pg_namespace n ON n.oid = defaclnamespace WHERE n.nspname = /*SCHEMA*/
 ORDER BY 1, 2

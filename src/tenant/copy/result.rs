@@ -1,8 +1,9 @@
-//! The results of adopt, clone, export and import.
+//! The results of adopt, clone, export, import and restore.
 
 use serde::Serialize;
 
 use crate::chain::Version;
+use crate::ident::SchemaName;
 use crate::postgres::catalog::SchemaDifference;
 use crate::postgres::metadata::{RunStatus, Tenant};
 
@@ -49,6 +50,8 @@ pub struct Exported {
     pub file: String,
     /// The size of the dump.
     pub bytes: u64,
+    /// Whether the file was imported on a throwaway server.
+    pub checked: bool,
 }
 
 /// The result of `tenant import`.
@@ -64,6 +67,28 @@ pub struct Imported {
     pub rows: u64,
     /// The number of units of its migration.
     pub units: usize,
+    /// The accepted definitions that are printed differently.
+    pub differences: Vec<SchemaDifference>,
+}
+
+/// The result of `tenant restore`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// `done`.
+    pub outcome: RunStatus,
+    /// The tenant, at the version of the file.
+    pub tenant: Tenant,
+    /// Its version before.
+    pub from: Option<Version>,
+    /// Whether the platform has a higher version.
+    #[serde(rename = "behind")]
+    pub is_behind: bool,
+    /// The number of rows restored.
+    pub rows: u64,
+    /// The name of its former schema, which is that of a dropped tenant now.
+    pub dropped_schema: Option<SchemaName>,
+    /// Objects outside of the former schema that depend on it, such as `view public.v`.
+    pub dependents: Vec<String>,
     /// The accepted definitions that are printed differently.
     pub differences: Vec<SchemaDifference>,
 }

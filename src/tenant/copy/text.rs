@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::output::{Paint, Text, or_dash, plural};
 use crate::postgres::catalog::SchemaDifference;
 use crate::postgres::metadata::Tenant;
-use crate::tenant::{Adopted, Cloned, Exported, Imported};
+use crate::tenant::{Adopted, Cloned, Exported, Imported, Restored};
 
 /// The result of `tenant adopt`.
 pub fn adopted(adopted: &Adopted, paint: Paint) -> Text {
@@ -69,7 +69,8 @@ pub fn exported(exported: &Exported, paint: Paint) -> Text {
     let tenant = &exported.tenant;
     let (slug, at) = (paint.bold(&tenant.slug), or_dash(tenant.version.as_ref()));
     let (word, file) = (paint.good("exported"), &exported.file);
-    Text::of_line(format_args!("{word} {slug}  {}  at {at}  to {file}", tenant.schema))
+    let checked = if exported.checked { "; it can be imported" } else { "" };
+    Text::of_line(format_args!("{word} {slug}  {}  at {at}  to {file}{checked}", tenant.schema))
 }
 
 /// The result of `tenant import`.
@@ -82,6 +83,24 @@ pub fn imported(imported: &Imported, paint: Paint) -> Text {
             write!(line, "; migrated from {} by {}", imported.from, plural(imported.units, "unit"));
     }
     text.line(line);
+    text
+}
+
+/// The result of `tenant restore`.
+pub fn restored(restored: &Restored, paint: Paint) -> Text {
+    let mut text = differences(&restored.differences, paint);
+    text.append(&tenant_line("restored", &restored.tenant, paint));
+    let aside = or_dash(restored.dropped_schema.as_ref());
+    text.line(format_args!("{} restored; the former schema is now {aside}", rows(restored.rows)));
+    for dependent in &restored.dependents {
+        text.line(paint.dim(&format!("note: {dependent} depends on the former schema")));
+    }
+    if restored.is_behind {
+        text.line(format_args!(
+            "it is behind the platform: tenure migrate up --tenant {}",
+            restored.tenant.slug
+        ));
+    }
     text
 }
 

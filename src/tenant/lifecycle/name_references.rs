@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::Connection;
-use crate::postgres::catalog::{self, Change, Property, SchemaSnapshot, Transaction, What};
+use crate::postgres::catalog::{self, Change, Property, SchemaSnapshot, Texts, Transaction, What};
 use crate::tenant::operation;
 
 const OUTSIDE: &str = include_str!("name_references.sql");
@@ -45,7 +45,11 @@ pub(in crate::tenant) async fn inside(
         failure
     })?;
     let after = catalog::snapshot_as(connection, new, Transaction::Current).await?;
-    Ok(Change::between(&before, &after).iter().filter_map(reference_text).collect())
+    // In expressions, the server's references follow the rename; another object or alias may have the same name.
+    let text = |snapshot: &SchemaSnapshot| {
+        snapshot.without_name(old, Texts::Compared).without_name(new, Texts::Compared)
+    };
+    Ok(Change::between(&text(&before), &text(&after)).iter().filter_map(reference_text).collect())
 }
 
 /// The texts in `schema` and in others that contain `name`, for a schema that already has another name.

@@ -115,6 +115,20 @@ pub(in crate::tenant) fn make(
     Ok(())
 }
 
+/// Adds the statements that give the role of the dropped tenant, whose schema is an expression, to another one.
+pub(in crate::tenant) fn hand_over(
+    message: &mut SqlBatch,
+    project: &Project,
+    owner: &Owner<'_>,
+    (role, dropped): (&Identifier, &str),
+) -> Result<(), Failure> {
+    let group = Group::of(project, owner.template, owner.version)?;
+    let group = group.as_ref().map(|group| roles::Group { name: &group.name, uses: &group.uses });
+    let platform = project.settings.platform_schema();
+    message.push_each(&roles::hand_over(&platform, dropped, owner.schema, (role, group)));
+    Ok(())
+}
+
 /// The roles of tenants with these schemas, and the group roles of all templates.
 pub fn role_names<'a>(
     project: &Project,

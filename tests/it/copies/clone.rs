@@ -208,7 +208,7 @@ fn rows_that_would_be_left_out_are_refused() {
         "CREATE SCHEMA attic; CREATE TABLE attic.bikes () INHERITS (org_alpha.things); INSERT INTO attic.bikes VALUES (9, 'bike')",
     );
     let (exit, document) = project.json("tenant clone alpha beta --data");
-    assert_eq!((exit, code(&document)), (1, "clone-differs"), "{document}");
+    assert_eq!((exit, code(&document)), (1, "copy-refused"), "{document}");
     assert!(document["error"]["message"].as_str().unwrap().contains("attic.bikes"), "{document}");
     // Row security that hides rows from the role must not make a copy with holes.
     project.db.run("DROP SCHEMA attic CASCADE; ALTER TABLE org_alpha.notes FORCE ROW LEVEL SECURITY");
@@ -230,4 +230,46 @@ fn a_role_that_a_template_takes_on_ends_with_it() {
     project.run("tenant adopt org_acme --slug acme --version 1.0.4 --template small").passes();
     assert_eq!(project.versions(), "platform 1.0.4, acme 1.0.4, beta 1.0.4");
     project.db.run(&format!("DROP ROLE {role}"));
+}
+
+#[test]
+fn many_tables_are_copied_with_few_locks() {
+    let project = Project::seeds();
+    project.without_rules();
+    let table = |n: usize| {
+        let key = if n == 0 { String::new() } else { format!(" REFERENCES {{org_schema}}.t_{} (id)", n - 1) };
+        format!(
+            "CREATE TABLE {{org_schema}}.t_{n} (id integer PRIMARY KEY, before integer{key}, text text);\n"
+        )
+    };
+    let tables: String = (0..250).map(table).collect();
+    let view = "CREATE MATERIALIZED VIEW {org_schema}.last AS SELECT * FROM {org_schema}.t_0;";
+    project.file("tenant_templates/default/900_many.sql", format!("{tables}{view}"));
+    project.run("migrate up").passes();
+    project.create(&["alpha"]);
+    let insert = |n: usize| format!("INSERT INTO org_alpha.t_{n} VALUES (1, 1, 'x'), (2, NULL, NULL);");
+    let rows: String = (0..250).map(insert).collect();
+    project.db.run(&format!("{rows} REFRESH MATERIALIZED VIEW org_alpha.last"));
+    let holder = Session::holding(&project.db, "LOCK TABLE org_alpha.t_249 IN ACCESS EXCLUSIVE MODE");
+    let clone = project.start("tenant clone alpha beta --data --lock-timeout 1m");
+    let pid = project.db.wait_for_waiting(1).remove(0);
+    let locks = project.db.value(&format!("SELECT count(*)::text FROM pg_locks WHERE pid = {pid}"));
+    assert!(locks.parse::<u32>().unwrap() < 1_000, "{locks} locks");
+    // Rows of a later moment are not copied.
+    project.db.run("INSERT INTO org_alpha.t_248 VALUES (3, NULL, 'later')");
+    holder.release();
+    let output = clone.end();
+    assert_eq!(output.code, 0, "{output}");
+    assert!(output.stdout.ends_with("\n500 rows of 254 tables copied\n"), "{output}");
+    project.db.run("DELETE FROM org_alpha.t_248 WHERE id = 3");
+    assert_eq!(super::rows(&project.db, "org_beta"), super::rows(&project.db, "org_alpha"));
+    project.run("drift").passes();
+    // A failure between the transactions leaves nothing.
+    project
+        .db
+        .run("ALTER TABLE org_alpha.t_249 DISABLE TRIGGER ALL; INSERT INTO org_alpha.t_249 VALUES (3, 99)");
+    project.db.run("ALTER TABLE org_alpha.t_249 ENABLE TRIGGER ALL");
+    let (exit, document) = project.json("tenant clone alpha gamma --data");
+    assert_eq!((exit, &document["error"]["sqlstate"]), (1, &"23503".into()), "{document}");
+    assert!(!state(&project).iter().any(|line| line.contains("gamma")), "{:?}", state(&project));
 }

@@ -1,11 +1,14 @@
 //! Tenants made of other tenants: with one of every kind of object, compared by snapshots, dumps and rows.
 
 mod archive;
+mod carried;
 mod clone;
 mod crafted_archives;
 mod lost_commits;
+mod meaning;
 mod privileges;
 mod quoted_names;
+mod restored;
 mod unfinished;
 
 use crate::support::{Database, Project};

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{ChildStdout, Command};
 
+pub use self::text::ForeignKey;
 use self::text::{Data, Line};
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
@@ -71,21 +72,41 @@ pub enum Section<'a> {
     After(Option<&'a str>),
 }
 
+/// Whether the rows that foreign keys refer to must exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys<'a> {
+    /// They must.
+    Checked,
+    /// Those in schemas other than this one, that of the archive, are not checked, except for foreign keys of partitioned tables.
+    Unchecked(&'a SchemaName),
+}
+
 /// A dump of a schema in `pg_dump`'s custom format.
 #[derive(Debug)]
 pub struct Archive {
     file: File,
     program: PathBuf,
+    /// Whether tables and indexes are created in their tablespaces.
+    with_tablespaces: bool,
 }
 
 impl Archive {
     /// An archive for a server of version `major`.
     pub fn new(file: File, major: u32, environment: &Environment) -> Result<Self, Failure> {
-        Ok(Self { file, program: client(environment, "pg_restore", major)? })
+        Ok(Self { file, program: client(environment, "pg_restore", major)?, with_tablespaces: true })
     }
 
-    /// Runs the definitions of a section in the open transaction.
-    pub async fn define(&self, connection: &mut Connection, section: Section<'_>) -> Result<(), Failure> {
+    /// Creates all tables and indexes in the default tablespace.
+    pub fn ignore_tablespaces(&mut self) {
+        self.with_tablespaces = false;
+    }
+
+    /// Runs the definitions of a section in the open transaction. Returns the foreign keys that were added unchecked.
+    pub async fn define(
+        &self,
+        connection: &mut Connection,
+        (section, keys): (Section<'_>, Keys<'_>),
+    ) -> Result<Vec<ForeignKey>, Failure> {
         let (name, owner) = match section {
             Section::Before => ("pre-data", None),
             Section::After(owner) => ("post-data", owner),
@@ -101,7 +122,11 @@ impl Archive {
         if let Some(owner) = owner {
             sql = text::with_own_default_privileges(&sql, owner);
         }
-        connection.attempt(&sql).await.map(drop).map_err(|server_error| {
+        let mut unchecked = Vec::new();
+        if let Keys::Unchecked(own) = keys {
+            (sql, unchecked) = text::with_unchecked_keys(&sql, own);
+        }
+        connection.attempt(&sql).await.map(|_sets| unchecked).map_err(|server_error| {
             let entry = server_error.position().and_then(|position| text::entry_at(&sql, position));
             let entry = entry.map(|entry| format!(" {entry}")).unwrap_or_default();
             server_error.failure(&format!("creating{entry}"))
@@ -138,7 +163,8 @@ impl Archive {
         let mut command = Command::from(program::command(&self.program, Needs::User));
         command
             .arg(format!("--section={section}"))
-            .args(["--no-owner", "--no-tablespaces", "--no-security-labels", "--file=-"])
+            .args(["--no-owner", "--no-security-labels", "--file=-"])
+            .args((!self.with_tablespaces).then_some("--no-tablespaces"))
             .stdout(Stdio::piped());
         let mut file = self.file.try_clone().map_err(|error| io_failure(&error))?;
         file.rewind().map_err(|error| io_failure(&error))?;

@@ -2,6 +2,7 @@
 //! used; of the other two, psql's commands and session settings are removed. Pure.
 
 use crate::error::{Code, Failure};
+use crate::ident::SchemaName;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
@@ -160,6 +161,56 @@ pub(super) fn with_own_default_privileges(text: &str, owner: &str) -> String {
     output
 }
 
+/// A foreign key, with its table and name as SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    /// The table.
+    pub table: String,
+    /// The name of the constraint.
+    pub name: String,
+}
+
+impl ForeignKey {
+    /// Its name in the differences of schemas: `table t: constraint k`.
+    pub fn label(&self) -> String {
+        // The table is qualified.
+        let table = match self.table.strip_suffix('"') {
+            Some(quoted) => quoted.rsplit_once(".\"").map_or(quoted, |(_, name)| name),
+            None => self.table.rsplit_once('.').map_or(self.table.as_str(), |(_, name)| name),
+        };
+        let name = self.name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(&self.name);
+        format!("table {}: constraint {}", table.replace("\"\"", "\""), name.replace("\"\"", "\""))
+    }
+}
+
+/// The definitions with foreign keys to other schemas that are not validated, and these keys. A foreign key of a partitioned table is
+/// unchanged: the server always validates it.
+pub(super) fn with_unchecked_keys(text: &str, own: &SchemaName) -> (String, Vec<ForeignKey>) {
+    let own = [own.as_str().to_owned(), own.quoted()].map(|name| format!(" REFERENCES {name}."));
+    let (mut output, mut keys) = (String::with_capacity(text.len()), Vec::new());
+    let mut table: Option<&str> = None;
+    for line in text.split_inclusive('\n') {
+        let end = line.trim_end();
+        let is_inner = own.iter().any(|reference| end.contains(reference));
+        let of_table = table.replace(end.strip_prefix("ALTER TABLE ONLY ").unwrap_or_default());
+        let key = end.strip_prefix("    ADD CONSTRAINT ").and_then(|rest| rest.split_once(" FOREIGN KEY "));
+        match (of_table.filter(|table| !table.is_empty()), key) {
+            (Some(table), Some((name, rest)))
+                if !is_inner
+                    && end.ends_with(';')
+                    && !rest.contains(" NOT VALID;")
+                    && !rest.contains(" NOT ENFORCED") =>
+            {
+                keys.push(ForeignKey { table: table.to_owned(), name: name.to_owned() });
+                output.push_str(end.trim_end_matches(';'));
+                output.push_str(" NOT VALID;\n");
+            }
+            _ => output.push_str(line),
+        }
+    }
+    (output, keys)
+}
+
 /// The archive entry at `position`, a character from 1: `TABLE workspaces`.
 pub(super) fn entry_at(text: &str, position: usize) -> Option<String> {
     let end = text.char_indices().nth(position.checked_sub(1)?).map_or(text.len(), |(at, _)| at);
@@ -223,6 +274,20 @@ mod tests {
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn foreign_keys_are_not_checked() {
+        let valid = "ALTER TABLE ONLY a.\"T t\"\n    ADD CONSTRAINT \"K k\" FOREIGN KEY (x) REFERENCES b.u(id) ON DELETE CASCADE;\n";
+        let others = "ALTER TABLE ONLY a.t\n    ADD CONSTRAINT t_pkey PRIMARY KEY (id);\n\
+            ALTER TABLE ONLY a.t\n    ADD CONSTRAINT k FOREIGN KEY (x) REFERENCES b.u(id) NOT VALID;\n\
+            ALTER TABLE ONLY a.t\n    ADD CONSTRAINT k FOREIGN KEY (x) REFERENCES a.u(id);\n\
+            ALTER TABLE a.parts\n    ADD CONSTRAINT k FOREIGN KEY (x) REFERENCES b.u(id);\n";
+        let (output, keys) =
+            with_unchecked_keys(&format!("{valid}{others}"), &SchemaName::existing("a").unwrap());
+        assert_eq!(output, format!("{}{others}", valid.replace("CASCADE;", "CASCADE NOT VALID;")));
+        assert_eq!(keys, [ForeignKey { table: "a.\"T t\"".to_owned(), name: "\"K k\"".to_owned() }]);
+        assert_eq!(keys[0].label(), "table T t: constraint K k");
     }
 
     #[test]

@@ -8,13 +8,14 @@ use std::ops::Range;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::rows::{Rows, Step};
+use self::rows::{Rows, Step, StepKind};
 use super::adopt::Differs;
+use super::not_copied::{self, CopyKind};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::executor::{RetryPolicy, catch_up, unknown_tenant, unless_cancelled};
-use crate::ident::{DisplayName, SchemaName, Slug};
-use crate::postgres::batch::{Run, SessionState, SqlBatch};
+use crate::ident::{DisplayName, SchemaName, Slug, literal};
+use crate::postgres::batch::{BEGIN, Run, SessionState, SqlBatch};
 use crate::postgres::catalog::{self, SchemaSnapshot, Transaction};
 use crate::postgres::metadata::{RunStatus, Tenant, TenantState, attempts, state, version_rows};
 use crate::postgres::{Connection, ServerError};
@@ -33,6 +34,9 @@ const WHOLE: &[TenantState] = &[TenantState::Active, TenantState::Suspended];
 
 /// How often the transaction is tried: a snapshot fails if the version row changes while the transaction waits.
 const TRIES: usize = 5;
+
+/// The number of statements of a portion, most of which lock a table of both schemas.
+const PORTION: usize = 100;
 
 /// A clone to create.
 #[derive(Debug, Clone)]
@@ -243,7 +247,7 @@ impl Copying<'_> {
         } else {
             self.compare(connection).await?;
             match self.rows(connection).await? {
-                Some(rows) if rows.leads_out => Rest::Rows(rows),
+                Some(rows) if rows.leads_out || rows.is_large() => Rest::Rows(rows),
                 Some(rows) => {
                     self.copy(connection, rows).await?;
                     Rest::Nothing
@@ -267,7 +271,7 @@ impl Copying<'_> {
     /// Fails unless the new schema equals the old one.
     async fn compare(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let (right, seen) = self.snapshots(connection).await?;
-        self.found = reference::differences_but_rows(&right, &seen, &self.source.schema);
+        self.found = reference::differences_but_rows(&right, &seen, self.schemas());
         if self.found.definitions.is_empty() { Ok(()) } else { Err(self.difference_failure()) }
     }
 
@@ -291,6 +295,8 @@ impl Copying<'_> {
         let hold =
             [attempts::hold(&run.platform, target, run.id), version_rows::hold(&run.platform, source, WHOLE)];
         self.begin(connection, run, &hold).await?;
+        // First: not possible after a savepoint.
+        let snapshot = export_snapshot(connection).await?;
         // A migration may have changed one of them between the transactions.
         self.compare(connection).await?;
         unless_cancelled(self.stop)?;
@@ -298,8 +304,12 @@ impl Copying<'_> {
             Some(rows) => Some(rows),
             None => self.rows(connection).await?,
         };
-        if let Some(rows) = rows {
-            self.copy(connection, rows).await?;
+        match rows {
+            Some(rows) if rows.is_large() => {
+                self.copy_in_portions(connection, run, (rows, &snapshot)).await?;
+            }
+            Some(rows) => self.copy(connection, rows).await?,
+            None => {}
         }
         unless_cancelled(self.stop)?;
         let mut message = SqlBatch::default();
@@ -342,6 +352,7 @@ impl Copying<'_> {
     }
 
     async fn read_rows(&self, connection: &mut Connection) -> Result<Rows, Failure> {
+        not_copied::refuse(connection, &self.source.schema, CopyKind::Rows).await?;
         let questions = rows::questions(&self.source.schema, &self.target.schema);
         let asked = connection.query_batch(&format!("SET LOCAL search_path = ''; {questions}")).await;
         let sets = asked.map_err(|server_error| server_error.failure("reading the tables to copy"))?;
@@ -350,24 +361,78 @@ impl Copying<'_> {
 
     /// Copies the rows, and checks that the schemas are still equal.
     async fn copy(&mut self, connection: &mut Connection, rows: Rows) -> Result<(), Failure> {
+        let steps = self.steps(&rows);
+        self.cloned.rows = self.run_steps(connection, &steps.iter().collect::<Vec<_>>()).await?;
+        let (right, seen) = self.snapshots(connection).await?;
+        self.finish_copy(rows, (&right, &seen))
+    }
+
+    /// Copies the rows in several transactions of another session, since one would need more locks than the server may have. The
+    /// transaction of `connection` has the snapshot of the copy, and holds the version rows.
+    async fn copy_in_portions(
+        &mut self,
+        connection: &Connection,
+        run: &Run,
+        (rows, snapshot): (Rows, &str),
+    ) -> Result<(), Failure> {
+        let mut session = connection.open_another().await?;
+        let steps = self.steps(&rows);
+        let (settings, work): (Vec<&Step>, Vec<&Step>) =
+            steps.iter().partition(|step| step.kind == StepKind::Setting);
+        let step = |sql: String| Step { sql, doing: "preparing".to_owned(), kind: StepKind::Setting };
+        let limits = [
+            step(format!("SET LOCAL statement_timeout = {}", run.limits.statement_timeout.milliseconds())),
+            step(format!("SET LOCAL lock_timeout = {}", run.limits.lock_timeout.milliseconds())),
+        ];
+        let in_snapshot = [
+            step("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE".to_owned()),
+            step(format!("SET TRANSACTION SNAPSHOT {}", literal(snapshot))),
+        ];
+        // It sees what the portions before it have changed.
+        let (in_present, commit) = ([step(BEGIN.to_owned())], step("COMMIT".to_owned()));
+        for same_kind in work.chunk_by(|one, other| one.kind == other.kind) {
+            for portion in same_kind.chunks(PORTION) {
+                unless_cancelled(self.stop)?;
+                let is_copy = portion.first().is_some_and(|step| step.kind == StepKind::Copy);
+                let begin = if is_copy { in_snapshot.as_slice() } else { in_present.as_slice() };
+                let mut all: Vec<&Step> = begin.iter().chain(&limits).collect();
+                all.extend(settings.iter().chain(portion));
+                all.push(&commit);
+                self.cloned.rows += self.run_steps(&mut session, &all).await?;
+            }
+        }
+        let right = catalog::snapshot(&mut session, &self.target.schema).await?;
+        let seen = catalog::snapshot(&mut session, &self.source.schema).await?;
+        session.close().await;
+        self.finish_copy(rows, (&right, &seen))
+    }
+
+    fn steps(&self, rows: &Rows) -> Vec<Step> {
         let (source, target) = (&self.source.schema, &self.target.schema);
-        let mut steps = rows.steps(source, target);
-        let path = self.project.settings.shared_path().of(target);
-        let path = format!("SET LOCAL search_path = {path}");
-        steps.insert(0, Step { sql: path, doing: "preparing".to_owned(), copies: false });
+        rows.steps(source, target, &self.project.settings.shared_path().of(target))
+    }
+
+    /// Runs statements as one message. Returns the number of copied rows.
+    async fn run_steps(&self, connection: &mut Connection, steps: &[&Step]) -> Result<u64, Failure> {
         let sql: Vec<&str> = steps.iter().map(|step| step.sql.as_str()).collect();
         let counts = connection.affected_rows(&sql.join(";\n")).await.map_err(|server_error| {
             let doing = steps.get(server_error.completed).map_or("copying", |step| step.doing.as_str());
             let mut failure = server_error.failure(&format!("{}: {doing}", self.doing()));
-            failure.schema = Some(target.as_str().to_owned());
+            failure.schema = Some(self.target.schema.as_str().to_owned());
             failure
         })?;
-        let copied = steps.iter().zip(counts).filter(|(step, _)| step.copies);
-        self.cloned.rows = copied.map(|(_, count)| count).sum();
+        let copied = steps.iter().zip(counts).filter(|(step, _)| step.kind == StepKind::Copy);
+        Ok(copied.map(|(_, count)| count).sum())
+    }
+
+    fn finish_copy(
+        &mut self,
+        rows: Rows,
+        (right, seen): (&SchemaSnapshot, &SchemaSnapshot),
+    ) -> Result<(), Failure> {
         self.cloned.tables = rows.tables();
         self.cloned.notes = rows.notes;
-        let (right, seen) = self.snapshots(connection).await?;
-        self.found = reference::differences(&right, &seen, source);
+        self.found = reference::differences(right, seen, self.schemas());
         if self.found.definitions.is_empty() { Ok(()) } else { Err(self.difference_failure()) }
     }
 
@@ -394,7 +459,21 @@ impl Copying<'_> {
         failure
     }
 
+    fn schemas(&self) -> (&SchemaName, Option<&SchemaName>) {
+        (&self.source.schema, Some(&self.target.schema))
+    }
+
     fn doing(&self) -> String {
         format!("cloning {} as {}", self.source.slug, self.target.slug)
+    }
+}
+
+/// The name of the snapshot of the open transaction, for other sessions.
+async fn export_snapshot(connection: &mut Connection) -> Result<String, Failure> {
+    let exported = connection.query_batch("SELECT pg_catalog.pg_export_snapshot() AS snapshot").await;
+    let exported = exported.map_err(|server_error| server_error.failure("exporting a snapshot"))?;
+    match exported.iter().flatten().next() {
+        Some(row) => row.text("snapshot"),
+        None => Err(Failure::new(Code::StatementFailed, "the server exported no snapshot")),
     }
 }

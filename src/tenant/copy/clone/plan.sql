@@ -1,15 +1,20 @@
 -- Reads what is needed to copy the rows of one schema into another with an equal snapshot. First the tables with rows of their
--- own, their writable columns, and the expressions that read these from the source. A type in the schema (an enum, domain,
--- composite type, or array of one) is a different type in each schema; its values are cast through text.
-SELECT c.relname::text AS name,
-    coalesce(string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), '') AS columns,
-    coalesce(string_agg(quote_ident(a.attname) || CASE WHEN a.atttypid <> o.atttypid
-        THEN '::text::' || format_type(a.atttypid, a.atttypmod) ELSE '' END, ', ' ORDER BY a.attnum), '') AS values
+-- own and their writable columns: whether the type differs, which is so for a type in the schema (an enum, domain, composite type, or
+-- array of one), and the type whose values name objects (regclass, regproc, …), if it is one, a domain over one or an array.
+SELECT c.relname::text AS name, coalesce(jsonb_agg(jsonb_build_object('name', quote_ident(a.attname),
+    'type', format_type(a.atttypid, a.atttypmod), 'differs', a.atttypid <> o.atttypid, 'is_array', base.is_array,
+    'object', CASE WHEN element.typnamespace = 'pg_catalog'::regnamespace AND element.typname IN ('regclass', 'regtype', 'regconfig',
+        'regdictionary', 'regcollation', 'regproc', 'regprocedure', 'regoper', 'regoperator', 'regnamespace') THEN element.typname END)
+    ORDER BY a.attnum) FILTER (WHERE a.attnum IS NOT NULL), '[]') AS columns
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_namespace source ON source.nspname = /*SOURCE*/
     JOIN pg_catalog.pg_class old ON old.relnamespace = source.oid AND old.relname = c.relname
     LEFT JOIN (pg_catalog.pg_attribute a JOIN pg_catalog.pg_attribute o ON o.attname = a.attname AND NOT o.attisdropped)
         ON a.attrelid = c.oid AND o.attrelid = old.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+    LEFT JOIN (SELECT t.oid, t.typcategory = 'A' AS is_array, CASE t.typcategory WHEN 'A' THEN b.typelem ELSE b.oid END AS element
+        FROM pg_catalog.pg_type t JOIN pg_catalog.pg_type b ON b.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END) base
+        ON base.oid = a.atttypid
+    LEFT JOIN pg_catalog.pg_type element ON element.oid = base.element
 WHERE n.nspname = /*TARGET*/ AND c.relkind = 'r'
 GROUP BY c.oid, c.relname ORDER BY c.oid;
 -- Foreign keys within the schema, and constraints that are not valid: they are dropped while rows are copied. Inherited
@@ -75,18 +80,13 @@ GROUP BY view.relname, source.relispopulated ORDER BY max(depth), view.relname;
 SELECT count(*)::int8 AS keys FROM pg_catalog.pg_constraint con JOIN pg_catalog.pg_class c ON c.oid = con.conrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_class r ON r.oid = con.confrelid
 WHERE n.nspname = /*TARGET*/ AND con.contype = 'f' AND r.relnamespace <> n.oid;
--- Partitions and child tables in other schemas, whose rows appear in the source.
-SELECT p.relname::text AS relation, c.oid::pg_catalog.regclass::text AS child
-FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
-    JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
-WHERE n.nspname = /*SOURCE*/ AND c.relnamespace <> n.oid AND p.relkind IN ('r', 'p')
-ORDER BY 1, 2;
--- Notes for the user: foreign tables, and columns that may refer to large objects, which belong to no schema.
-SELECT c.relname::text AS relation, a.attname::text AS name
+-- Tables and materialized views: the planner knows nothing of new rows. Only ANALYZE of the parent itself counts all rows of a
+-- partitioned table.
+SELECT c.relname::text AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = /*TARGET*/ AND c.relkind IN ('r', 'p', 'm')
+ORDER BY 1;
+-- Notes for the user: foreign tables.
+SELECT c.relname::text AS relation
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    LEFT JOIN pg_catalog.pg_attribute a ON c.relkind = 'r' AND a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        AND (a.atttypid = 'pg_catalog.oid'::pg_catalog.regtype
-            OR a.atttypid IN (SELECT oid FROM pg_catalog.pg_type WHERE typname = 'lo'
-                AND typbasetype = 'pg_catalog.oid'::pg_catalog.regtype))
-WHERE n.nspname = /*TARGET*/ AND (c.relkind = 'f' OR a.attname IS NOT NULL)
-ORDER BY 1, 2;
+WHERE n.nspname = /*TARGET*/ AND c.relkind = 'f'
+ORDER BY 1;

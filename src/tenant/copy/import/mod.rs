@@ -1,6 +1,8 @@
 //! `tenant import`: restores a tenant from a file, in one transaction. The restored schema must equal the exported one. An older
-//! tenant is migrated afterwards, and removed if that fails.
+//! tenant is migrated afterwards, and removed if that fails. `tenant restore` does the same in place of an existing tenant.
 
+mod foreign_keys;
+pub(super) mod in_place;
 mod restore;
 
 use std::fs::File;
@@ -9,7 +11,7 @@ use std::io::Read;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::restore::Restore;
+use self::restore::{Outcome, Restore};
 use super::adopt::{self, IfDifferent};
 use super::archive::{self, Manifest};
 use super::fingerprint;
@@ -23,12 +25,50 @@ use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::catalog::server_major;
 use crate::postgres::metadata::{RunStatus, TenantState, attempts, state};
 use crate::postgres::server::Environment;
-use crate::postgres::{Archive, Connection, ServerError};
+use crate::postgres::{Archive, Connection, Keys, ServerError};
 use crate::project::Project;
 use crate::tenant::create::ready;
 use crate::tenant::name_ownership::NameOwnership;
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::{Imported, cleanup};
+
+/// An export that was read from a file.
+#[derive(Debug)]
+pub struct ExportFile {
+    manifest: Manifest,
+    dump: File,
+}
+
+impl ExportFile {
+    /// Reads a file.
+    pub fn read(input: impl Read) -> Result<Self, Failure> {
+        let dump = tempfile::tempfile();
+        let mut dump = dump.map_err(|error| Failure::new(Code::Io, format!("a temporary file: {error}")))?;
+        Ok(Self { manifest: archive::read(input, &mut dump)?, dump })
+    }
+
+    /// The version of the tenant.
+    pub fn version(&self) -> Result<Version, Failure> {
+        self.manifest.version.parse().map_err(|error| invalid_manifest(&error))
+    }
+
+    /// The names and schemas of the extensions that the tenant requires.
+    pub fn extensions(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.manifest.extensions.iter().map(|extension| (extension.name.as_str(), extension.schema.as_str()))
+    }
+
+    /// The roles that the tenant requires.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.manifest.roles.iter().chain(&self.manifest.own_role).map(String::as_str)
+    }
+}
+
+/// Whether the database has the rows of shared tables that the tenant refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SharedRows {
+    Required,
+    Missing,
+}
 
 /// Imports a tenant from a file, under its own slug or another one.
 pub async fn import(
@@ -36,17 +76,45 @@ pub async fn import(
     project: &Project,
     (input, other, if_different): (impl Read, Option<&Slug>, IfDifferent),
     operation: &TenantOperation<'_>,
+    how: (&Environment, &mut dyn Sink, &CancellationToken),
+) -> Result<Imported, Failure> {
+    let file = ExportFile::read(input)?;
+    run(connection, project, (file, other, if_different), (operation, SharedRows::Required), how).await
+}
+
+/// Imports a tenant into a throwaway database, to prove that its file can be imported. Such a database has no rows of shared tables, no
+/// publications and no tablespaces.
+pub async fn import_on_throwaway_database(
+    connection: &mut Connection,
+    project: &Project,
+    mut file: ExportFile,
+    operation: &TenantOperation<'_>,
+    how: (&Environment, &mut dyn Sink, &CancellationToken),
+) -> Result<Imported, Failure> {
+    let manifest = &mut file.manifest;
+    manifest.registry = None;
+    manifest.publications.clear();
+    manifest.tablespaces.clear();
+    run(connection, project, (file, None, IfDifferent::Refuse), (operation, SharedRows::Missing), how).await
+}
+
+async fn run(
+    connection: &mut Connection,
+    project: &Project,
+    (file, other, if_different): (ExportFile, Option<&Slug>, IfDifferent),
+    (operation, shared_rows): (&TenantOperation<'_>, SharedRows),
     (environment, sink, stop): (&Environment, &mut dyn Sink, &CancellationToken),
 ) -> Result<Imported, Failure> {
-    let mut dump =
-        tempfile::tempfile().map_err(|error| Failure::new(Code::Io, format!("a temporary file: {error}")))?;
-    let manifest = archive::read(input, &mut dump)?;
+    let ExportFile { manifest, dump } = file;
     let identity = ImportIdentity::of(project, &manifest, other)?;
     let state = ready(connection, project).await?;
     adopt::may_be_at(project, &identity.version, &state.platform)?;
     identity.expect_free(connection, project, operation).await?;
-    fingerprint::expect(connection, (&manifest.extensions, &manifest.roles)).await?;
-    let archive = open(connection, dump, &manifest, environment).await?;
+    fingerprint::expect(connection, &manifest).await?;
+    let mut archive = open(connection, dump, &manifest, environment).await?;
+    if shared_rows == SharedRows::Missing {
+        archive.ignore_tablespaces();
+    }
     let is_older = identity.version < state.platform;
     let counts =
         serde_json::json!({ "slug": identity.slug, "schema": identity.schema, "version": identity.version });
@@ -59,9 +127,14 @@ pub async fn import(
         archive: &archive,
         stop,
         if_different,
+        keys: match shared_rows {
+            SharedRows::Required => Keys::Checked,
+            SharedRows::Missing => Keys::Unchecked(&identity.former),
+        },
+        replaced: None,
     };
     let mut units = 0;
-    let (rows, differences) = operation
+    let Outcome { rows, differences, .. } = operation
         .recorded(connection, &counts, async |connection, run| {
             let restored = restore.run(connection, run).await;
             let restored = operation::or_rollback(connection, restored).await?;
@@ -106,6 +179,10 @@ async fn open(
     Archive::new(dump, major, environment)
 }
 
+fn invalid_manifest(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Code::ExportInvalid, format!("the manifest in the file: {error}"))
+}
+
 /// The identity of the imported tenant.
 #[derive(Debug)]
 struct ImportIdentity {
@@ -126,12 +203,10 @@ impl ImportIdentity {
         let sent = &manifest.tenant;
         let settings = &project.settings;
         let (prefix, platform) = (&settings.tenants.schema_prefix, settings.platform_schema());
-        let lie = |error: &dyn std::fmt::Display| {
-            Failure::new(Code::ExportInvalid, format!("the manifest in the file: {error}"))
-        };
-        let former = SchemaName::foreign(&sent.schema, &platform).map_err(|error| lie(&error))?;
-        let version = manifest.version.parse().map_err(|error| lie(&error))?;
-        let old = Slug::new(&sent.slug).map_err(|error| lie(&error))?;
+        let former =
+            SchemaName::foreign(&sent.schema, &platform).map_err(|error| invalid_manifest(&error))?;
+        let version = manifest.version.parse().map_err(|error| invalid_manifest(&error))?;
+        let old = Slug::new(&sent.slug).map_err(|error| invalid_manifest(&error))?;
         let slug = other.unwrap_or(&old).clone();
         let is_itself = slug == old;
         let schema = if is_itself {

@@ -4,38 +4,71 @@
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::ImportIdentity;
+use super::{ImportIdentity, foreign_keys};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::executor::unless_cancelled;
 use crate::ident::{DisplayName, Identifier, SchemaName, literal};
 use crate::postgres::batch::{HistoryRow, Kind, Run, SessionState, SqlBatch};
 use crate::postgres::catalog::{SchemaDifference, Transaction, server_major};
-use crate::postgres::metadata::{TenantState, checks, state, version_rows};
-use crate::postgres::{Archive, Connection, Section, ServerError};
+use crate::postgres::metadata::version_rows::{self, DROPPED};
+use crate::postgres::metadata::{Tenant, TenantState, checks, state};
+use crate::postgres::{Archive, Connection, ForeignKey, Keys, Row, Section, ServerError};
 use crate::project::Project;
 use crate::tenant::copy::adopt::IfDifferent;
 use crate::tenant::copy::archive::Manifest;
-use crate::tenant::copy::fingerprint;
+use crate::tenant::copy::{fingerprint, publications};
 use crate::tenant::lifecycle::name_references;
 use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::roles::role::{self, Owner, Reach};
-use crate::tenant::{cleanup, name_ownership};
+use crate::tenant::{cleanup, name_ownership, operation};
 
 /// A tenant was imported from a file.
 const IMPORT: Kind = Kind::of_verb("import");
+/// A tenant was restored in place from a file.
+const RESTORE: Kind = Kind::of_verb("restore");
+/// A tenant's schema was renamed when the tenant was restored from a file.
+const REPLACED: Kind = Kind::of_verb("replace");
+
+/// The states in which a tenant can be restored.
+pub(in crate::tenant) const IN_USE: &[TenantState] = &[TenantState::Active, TenantState::Suspended];
 
 const OUTSIDE_CHANGES: &str = include_str!("outside_changes.sql");
 
 /// The settings under which a dump must be run.
 const SETTINGS: &[&str] = &[
-    "search_path = ''",
     "check_function_bodies = off",
     "xmloption = content",
     "row_security = off",
     "DateStyle = 'ISO, YMD'",
     "IntervalStyle = 'postgres'",
 ];
+
+/// A row that a foreign key refers to is missing.
+const FOREIGN_KEY_VIOLATION: &str = "23503";
+
+/// A restored schema in the open transaction.
+#[derive(Debug)]
+struct Filled {
+    rows: u64,
+    /// Whether the tenant's former role was created.
+    created_role: bool,
+    /// The random name of the existing schema with the name in the dump.
+    temporary: Option<SchemaName>,
+    /// The foreign keys that were not checked.
+    unchecked: Vec<ForeignKey>,
+}
+
+/// The result of a restore.
+#[derive(Debug)]
+pub(in crate::tenant) struct Outcome {
+    /// The number of rows.
+    pub(in crate::tenant) rows: u64,
+    /// The accepted definitions that are printed differently.
+    pub(in crate::tenant) differences: Vec<SchemaDifference>,
+    /// The objects outside of the replaced schema that depend on it.
+    pub(in crate::tenant) dependents: Vec<String>,
+}
 
 /// A restore in progress.
 pub(in crate::tenant) struct Restore<'a> {
@@ -49,24 +82,69 @@ pub(in crate::tenant) struct Restore<'a> {
     pub(in crate::tenant) stop: &'a CancellationToken,
     /// The action if definitions are printed differently.
     pub(in crate::tenant) if_different: IfDifferent,
+    /// Whether foreign keys are checked.
+    pub(in crate::tenant) keys: Keys<'a>,
+    /// The tenant that is replaced, with its own role; its schema becomes that of a dropped tenant.
+    pub(in crate::tenant) replaced: Option<(&'a Tenant, Option<Identifier>)>,
 }
 
 impl Restore<'_> {
-    /// Runs the restore. Returns the number of rows, and the definitions that are printed differently. After a failure, the
-    /// caller must roll back.
+    /// Runs the restore. After a failure, the caller must roll back.
     pub(in crate::tenant) async fn run(
         &self,
         connection: &mut Connection,
         run: &Run,
-    ) -> Result<(u64, Vec<SchemaDifference>), Failure> {
+    ) -> Result<Outcome, Failure> {
+        let former = &self.identity.former;
+        let filled = self.fill(connection, run, self.keys).await;
+        let Filled { rows, created_role, temporary, unchecked } = match filled {
+            Err(failure) if failure.sqlstate.as_deref() == Some(FOREIGN_KEY_VIOLATION) => {
+                return Err(self.explain(connection, run, failure).await);
+            }
+            filled => filled?,
+        };
+        let differences = self.prove(connection, &unchecked).await?;
+        // Until the names are free, the restored schema has a random one.
+        let target = match &self.replaced {
+            Some(_) => random_name("restored")?,
+            None => self.identity.schema.clone(),
+        };
+        if self.identity.schema != *former {
+            let references = name_references::inside(connection, former, &target).await?;
+            if !references.is_empty() {
+                let lines: Vec<String> = references.into_iter().collect();
+                return Err(name_references::failure(former, &lines));
+            }
+        } else if target != *former {
+            rename(connection, former, &target).await?;
+        }
+        if let Some(temporary) = temporary {
+            rename(connection, &temporary, former).await?;
+        }
+        let mut dependents = Vec::new();
+        if let Some((tenant, _)) = &self.replaced {
+            dependents = self.put_aside(connection, run, tenant).await?;
+            rename(connection, &target, &self.identity.schema).await?;
+        }
+        unless_cancelled(self.stop)?;
+        self.enter(connection, run, created_role).await?;
+        Ok(Outcome { rows, differences, dependents })
+    }
+
+    /// Begins the transaction and restores the schema in it, under its name in the dump.
+    async fn fill(&self, connection: &mut Connection, run: &Run, keys: Keys<'_>) -> Result<Filled, Failure> {
         let former = &self.identity.former;
         let mut message = SqlBatch::default();
         // The platform stays at its version until the tenant is registered.
         message.begin(run.limits, &version_rows::expect_platform(&run.platform, self.platform));
+        if let Some((tenant, _)) = &self.replaced {
+            message.push(&version_rows::hold_still(&run.platform, &tenant.schema, IN_USE));
+        }
         for setting in SETTINGS {
             message.push(&format!("SET LOCAL {setting}"));
         }
-        let begun = connection.send(&message).await;
+        message.push(&format!("SET LOCAL search_path = {}", self.search_path()?));
+        let begun = operation::in_turn(connection, &message, run.limits).await;
         begun.map_err(|server_error| {
             name_ownership::refused(&server_error, &self.doing(), &self.identity.schema)
         })?;
@@ -74,10 +152,14 @@ impl Restore<'_> {
         let temporary = self.rename_existing(connection).await?;
         let own: Vec<&SchemaName> = std::iter::once(former).chain(&temporary).collect();
         let (transaction, _) = outside_changes(connection, &own).await?;
-        self.archive.define(connection, Section::Before).await?;
+        self.archive.define(connection, (Section::Before, keys)).await?;
         let rows = self.archive.copy_rows(connection, || self.stop.is_cancelled()).await?;
         unless_cancelled(self.stop)?;
-        self.archive.define(connection, Section::After(self.manifest.owner.as_deref())).await?;
+        let after = Section::After(self.manifest.owner.as_deref());
+        let unchecked = self.archive.define(connection, (after, keys)).await?;
+        // The objects of the dump must not be visible to Tenure's own queries.
+        let qualified = connection.run("SET LOCAL search_path = ''").await;
+        qualified.map_err(|server_error| server_error.failure("setting the search path"))?;
         let (now, outside) = outside_changes(connection, &own).await?;
         if now != transaction || !outside.is_empty() {
             let what = if now == transaction { outside } else { "the transaction".to_owned() };
@@ -86,20 +168,68 @@ impl Restore<'_> {
                 format!("the dump in the file changes more than the schema {former}: {what}"),
             ));
         }
-        let differences = self.prove(connection).await?;
-        if self.identity.schema != *former {
-            let references = name_references::inside(connection, former, &self.identity.schema).await?;
-            if !references.is_empty() {
-                let lines: Vec<String> = references.into_iter().collect();
-                return Err(name_references::failure(former, &lines));
-            }
+        Ok(Filled { rows, created_role, temporary, unchecked })
+    }
+
+    /// Restores the schema again without checking its foreign keys, to name all missing rows. The server names only the first.
+    async fn explain(&self, connection: &mut Connection, run: &Run, failure: Failure) -> Failure {
+        if connection.run("ROLLBACK").await.is_err() {
+            return failure;
         }
-        if let Some(temporary) = temporary {
-            rename(connection, &temporary, former).await?;
+        let filled = self.fill(connection, run, Keys::Unchecked(&self.identity.former)).await;
+        let missing = match filled {
+            Ok(Filled { unchecked, .. }) => foreign_keys::missing_rows(connection, &unchecked).await,
+            Err(failure) => Err(failure),
+        };
+        match missing {
+            Ok(Some(missing)) => Failure { sqlstate: failure.sqlstate, ..missing },
+            // A lost connection or an interruption is reported as such.
+            Err(other) if other.session_ended() || other.code == Code::Interrupted => other,
+            Ok(None) | Err(_) => failure,
         }
-        unless_cancelled(self.stop)?;
-        self.enter(connection, run, created_role).await?;
-        Ok((rows, differences))
+    }
+
+    /// Makes the schema of the replaced tenant that of a dropped one, without a registry row. Returns the objects outside of the schema
+    /// that depend on it.
+    async fn put_aside(
+        &self,
+        connection: &mut Connection,
+        run: &Run,
+        tenant: &Tenant,
+    ) -> Result<Vec<String>, Failure> {
+        let mut message = SqlBatch::default();
+        message.push(&version_rows::drop(&run.platform, &tenant.schema, &tenant.slug));
+        message.push(&checks::dependents(&run.platform, DROPPED));
+        message.name_history(run, DROPPED, &tenant.schema, REPLACED);
+        let sets = connection.send(&message).await;
+        let sets = sets.map_err(|server_error| {
+            operation::refused(&server_error, "putting aside", tenant, &self.project.settings)
+        })?;
+        let texts = |column| -> Vec<String> {
+            sets.iter().flatten().filter_map(|row: &Row| row.text(column).ok()).collect()
+        };
+        if let (Some(dropped), Some((_, Some(role)))) = (texts("dropped").pop(), &self.replaced) {
+            let mut message = SqlBatch::default();
+            revoke_all(connection, (&SchemaName::existing(dropped)?, &role.quoted()), &mut message).await?;
+            let revoked = connection.send(&message).await;
+            revoked.map_err(|server_error| {
+                server_error.failure("revoking the privileges on the former schema")
+            })?;
+        }
+        Ok(texts("dependent"))
+    }
+
+    /// The search path of the tenant's units, then the schemas of its extensions. A dump qualifies every name, but not all syntax can
+    /// name its operator, and bodies of functions may have unqualified names.
+    fn search_path(&self) -> Result<String, Failure> {
+        let mut path = self.project.settings.shared_path().of(&self.identity.former);
+        // The server's schema comes first if it is not in the list.
+        for extension in self.manifest.extensions.iter().filter(|extension| extension.schema != "pg_catalog")
+        {
+            let schema = Identifier::new(extension.schema.as_str())?;
+            path = format!("{path}, {}", schema.quoted());
+        }
+        Ok(path)
     }
 
     /// The dump grants privileges to the tenant's former role. Creates a role of that name if there is none, until the tenant has
@@ -129,18 +259,25 @@ impl Restore<'_> {
         if sets.iter().flatten().next().is_none() {
             return Ok(None);
         }
-        let temporary = SchemaName::existing(format!("tenure_aside_{}", Uuid::new_v4().simple()))?;
+        let temporary = random_name("aside")?;
         rename(connection, former, &temporary).await?;
         Ok(Some(temporary))
     }
 
     /// Compares the restored schema with the export. On the same major version all definitions must be equal, on another all
     /// objects must exist. Definitions that a dump only prints differently may be accepted.
-    async fn prove(&self, connection: &mut Connection) -> Result<Vec<SchemaDifference>, Failure> {
+    async fn prove(
+        &self,
+        connection: &mut Connection,
+        unchecked: &[ForeignKey],
+    ) -> Result<Vec<SchemaDifference>, Failure> {
         let former = &self.identity.former;
         let print = fingerprint::print(connection, former, Transaction::Current).await?;
         let is_same_major = server_major(connection).await? == self.manifest.postgresql;
         let mut found = fingerprint::differences(&self.manifest.fingerprint, &print, former);
+        // Such a key is not valid.
+        let unchecked: Vec<String> = unchecked.iter().map(ForeignKey::label).collect();
+        found.retain(|line| !unchecked.contains(&line.object));
         let is_only_words = found.iter().all(|line| line.change == fingerprint::OTHER_WORDS);
         if !is_same_major {
             found.retain(|line| line.change != fingerprint::OTHER_WORDS);
@@ -154,7 +291,9 @@ impl Restore<'_> {
             Code::ImportDiffers,
             format!("the restored schema differs from the exported one: {}", named.join("; ")),
         )
-        .hint(if is_only_words {
+        .hint(if found.iter().any(|line| line.change.starts_with("uses ")) {
+            "add the schema of these operators to `search_path` in [tenants] of tenure.toml, as it was when the tenant was created"
+        } else if is_only_words {
             "PostgreSQL may print a definition differently after a dump; if that is the only difference, import it with --force"
         } else {
             "check whether the file was changed, or an event trigger in the database changes new objects"
@@ -169,15 +308,28 @@ impl Restore<'_> {
         let schema = &self.identity.schema;
         let mut message = SqlBatch::default();
         self.revoke_from_original(connection, created_role, &mut message).await?;
-        self.register(connection, &mut message).await?;
+        if self.replaced.is_none() {
+            self.register(connection, &mut message).await?;
+        }
+        publications::add(&mut message, schema, &self.manifest.publications)?;
         let template = self.manifest.template.as_deref().unwrap_or(&settings.tenants.template);
         let made = (&self.identity.version, template);
         let state = (self.state, &self.manifest.parameters);
         message.push(&version_rows::insert(&run.platform, (schema, None), made, state));
-        if let Some((role, _)) = role::usual(settings, schema)? {
-            let template = self.project.template(Some(template))?;
-            let owner = Owner { schema, template, version: self.platform, reach: Reach::Filled };
-            role::make(&mut message, self.project, &owner, (&role, None))?;
+        let owner = |project| {
+            let template = Project::template(project, Some(template))?;
+            Ok::<_, Failure>(Owner { schema, template, version: self.platform, reach: Reach::Filled })
+        };
+        match &self.replaced {
+            Some((_, Some(role))) => {
+                role::hand_over(&mut message, self.project, &owner(self.project)?, (role, DROPPED))?;
+            }
+            Some((_, None)) => {}
+            None => {
+                if let Some((role, _)) = role::usual(settings, schema)? {
+                    role::make(&mut message, self.project, &owner(self.project)?, (&role, None))?;
+                }
+            }
         }
         let row = HistoryRow {
             schema,
@@ -185,7 +337,7 @@ impl Restore<'_> {
             to: &self.identity.version,
             name: &self.manifest.tenant.slug,
             checksum: None,
-            kind: IMPORT,
+            kind: if self.replaced.is_some() { RESTORE } else { IMPORT },
             allowed: "[]",
         };
         message.history(run, &row);
@@ -265,7 +417,8 @@ impl Restore<'_> {
             .iter()
             .find(|role| *role == former && self.identity.schema.as_str() != former);
         for role in named.into_iter().chain(&self.manifest.own_role) {
-            self.revoke_all(connection, &Identifier::new(role.as_str())?.quoted(), message).await?;
+            let role = Identifier::new(role.as_str())?.quoted();
+            revoke_all(connection, (&self.identity.schema, &role), message).await?;
         }
         if let Some(role) = self.manifest.own_role.as_ref().filter(|_| created_role) {
             message.push(&format!("DROP ROLE {}", Identifier::new(role.as_str())?.quoted()));
@@ -273,45 +426,50 @@ impl Restore<'_> {
         Ok(())
     }
 
-    async fn revoke_all(
-        &self,
-        connection: &mut Connection,
-        role: &str,
-        message: &mut SqlBatch,
-    ) -> Result<(), Failure> {
-        let schema = self.identity.schema.quoted();
-        message.push(&format!("REVOKE ALL ON SCHEMA {schema} FROM {role}"));
-        for kind in ["TABLES", "SEQUENCES", "ROUTINES"] {
-            message.push(&format!("REVOKE ALL ON ALL {kind} IN SCHEMA {schema} FROM {role}"));
-        }
-        let sql = format!(
-            "SELECT typname::text AS name FROM pg_catalog.pg_type WHERE typnamespace = {0}::pg_catalog.regnamespace \
+    fn doing(&self) -> String {
+        let verb = if self.replaced.is_some() { "restoring" } else { "importing" };
+        format!("{verb} {}", self.identity.slug)
+    }
+}
+
+/// Revokes all privileges of a role, given as SQL, in a schema.
+async fn revoke_all(
+    connection: &mut Connection,
+    (schema, role): (&SchemaName, &str),
+    message: &mut SqlBatch,
+) -> Result<(), Failure> {
+    let schema = schema.quoted();
+    message.push(&format!("REVOKE ALL ON SCHEMA {schema} FROM {role}"));
+    for kind in ["TABLES", "SEQUENCES", "ROUTINES"] {
+        message.push(&format!("REVOKE ALL ON ALL {kind} IN SCHEMA {schema} FROM {role}"));
+    }
+    let sql = format!(
+        "SELECT typname::text AS name FROM pg_catalog.pg_type WHERE typnamespace = {0}::pg_catalog.regnamespace \
              AND typacl IS NOT NULL ORDER BY 1; \
              SELECT DISTINCT pg_catalog.pg_get_userbyid(defaclrole)::text AS giver FROM pg_catalog.pg_default_acl \
              WHERE defaclnamespace = {0}::pg_catalog.regnamespace ORDER BY 1",
-            literal(&schema)
-        );
-        let sets = connection.query_batch(&sql).await;
-        let sets = sets.map_err(|server_error| server_error.failure("reading the privileges on types"))?;
-        let [types, givers] = sets.as_slice() else { return Ok(()) };
-        for row in givers {
-            let giver = Identifier::new(row.text("giver")?)?.quoted();
-            for kind in ["TABLES", "SEQUENCES", "ROUTINES", "TYPES"] {
-                message.push(&format!(
+        literal(&schema)
+    );
+    let sets = connection.query_batch(&sql).await;
+    let sets = sets.map_err(|server_error| server_error.failure("reading the privileges on types"))?;
+    let [types, givers] = sets.as_slice() else { return Ok(()) };
+    for row in givers {
+        let giver = Identifier::new(row.text("giver")?)?.quoted();
+        for kind in ["TABLES", "SEQUENCES", "ROUTINES", "TYPES"] {
+            message.push(&format!(
                     "ALTER DEFAULT PRIVILEGES FOR ROLE {giver} IN SCHEMA {schema} REVOKE ALL ON {kind} FROM {role}"
                 ));
-            }
         }
-        for row in types {
-            let name = Identifier::new(row.text("name")?)?.quoted();
-            message.push(&format!("REVOKE ALL ON TYPE {schema}.{name} FROM {role}"));
-        }
-        Ok(())
     }
+    for row in types {
+        let name = Identifier::new(row.text("name")?)?.quoted();
+        message.push(&format!("REVOKE ALL ON TYPE {schema}.{name} FROM {role}"));
+    }
+    Ok(())
+}
 
-    fn doing(&self) -> String {
-        format!("importing {}", self.identity.slug)
-    }
+fn random_name(what: &str) -> Result<SchemaName, Failure> {
+    Ok(SchemaName::existing(format!("tenure_{what}_{}", Uuid::new_v4().simple()))?)
 }
 
 async fn rename(connection: &mut Connection, from: &SchemaName, to: &SchemaName) -> Result<(), Failure> {
