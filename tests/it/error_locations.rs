@@ -144,12 +144,12 @@ fn an_error_in_code_is_shown_at_its_line() {
         (
             &format!("{function}\nDO $$ BEGIN\n  PERFORM datalinx_platform.half(4);\nEND $$;"),
             10,
-            vec!["in line 4 of datalinx_platform.half(integer), in line 2 of the block"],
+            vec!["in line 4 of half(integer), in line 2 of the block"],
         ),
         (
             &format!("{function}\nSELECT datalinx_platform.half(4);"),
             9,
-            vec!["in line 4 of datalinx_platform.half(integer)"],
+            vec!["in line 4 of half(integer)"],
         ),
     ] {
         let project = Project::empty();

@@ -73,7 +73,7 @@ impl Tls {
         let has_address = parameters.driver.iter().any(|(name, _)| name == "hostaddr");
         if has_address && compares_name {
             return Err(
-                "hostaddr is not supported if the server's name is verified (sslmode=verify-full): use the host name alone",
+                "hostaddr is not supported if TLS verifies the server's name (sslmode=verify-full): use the host name alone",
             );
         }
         Ok(())
