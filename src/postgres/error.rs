@@ -208,11 +208,9 @@ impl ServerError {
         let text = ServerText::of(server);
         let detail = text.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
         // The innermost call, and the block that it is in.
-        let calls = text.calls.split_first().into_iter().flat_map(|(first, rest)| {
-            let block = rest.iter().rfind(|call| call.function.is_none());
-            std::iter::once(first).chain(block)
-        });
-        let calls: String = calls.map(|call| format!(", {call}")).collect();
+        let block = text.calls.iter().skip(1).rfind(|call| call.function.is_none());
+        let calls = [text.calls.first(), block].map(|call| call.map(|call| format!(", {call}")));
+        let calls = calls.map(Option::unwrap_or_default).concat();
         let mut failure = Failure::new(code, format!("{action}: {}{detail}{calls}", text.message));
         failure.sqlstate = Some(server.code().to_owned());
         failure.unpublished.extend(text.detail);

@@ -146,11 +146,7 @@ fn an_error_in_code_is_shown_at_its_line() {
             10,
             vec!["in line 4 of half(integer), in line 2 of the block"],
         ),
-        (
-            &format!("{function}\nSELECT datalinx_platform.half(4);"),
-            9,
-            vec!["in line 4 of half(integer)"],
-        ),
+        (&format!("{function}\nSELECT datalinx_platform.half(4);"), 9, vec!["in line 4 of half(integer)"]),
     ] {
         let project = Project::empty();
         project.without_rules();
