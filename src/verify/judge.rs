@@ -108,7 +108,9 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<RawFinding> 
         }
         let place = Place { file, scope: *scope, schema, made: &made, followed: &followed };
         place.replace_bodies(&mut own, &rules, policy, statement);
-        let runs_now = executed(statement.kind, statement.node(file.script));
+        let node = statement.node(file.script);
+        let may_skip = may_skip_calls(node) || code.as_ref().is_some_and(|replay| replay.code.may_skip());
+        let runs_now = executed(statement.kind, node) && !may_skip;
         for routine in &used {
             let in_body = place.findings_in_body(routine, &rules, &own);
             found.extend(
@@ -318,13 +320,31 @@ impl Place<'_> {
     }
 }
 
-/// Whether a run executes all dynamic SQL of the statement's block, and of the routines of the chain that it calls.
+/// Whether a run executes all dynamic SQL of the statement's block, what the statement calls, and all of the routines of the chain
+/// that it calls.
 fn shows_branches(context: &RuleContext<'_>, code: Option<&CodeReplay>) -> bool {
     let is_block = context.statement.kind == SyntaxKind::DO;
     let calls = context.statement.names.iter().filter_map(|name| context.schema.has_routine(&name.name));
     let may_skip = |routine: &Routine| routine.code().is_none_or(|code| code.may_skip());
     let shows_block = || code.is_some_and(|replay| !replay.code.may_skip_dynamic);
-    (!is_block || shows_block()) && !calls.flatten().any(may_skip)
+    let shows_own = if is_block { shows_block() } else { !may_skip_calls(context.node) };
+    shows_own && !calls.flatten().any(may_skip)
+}
+
+/// Whether the server may skip a call in the statement: in a branch of an expression, or for a row that is filtered out. An UPDATE
+/// whose filter matches no sample row is not observed anyway.
+fn may_skip_calls(node: Node<'_>) -> bool {
+    use SyntaxKind::{
+        CASE_EXPR, FETCH_CLAUSE, FILTER_CLAUSE, HAVING_CLAUSE, LIMIT_CLAUSE, OFFSET_CLAUSE, ON_CLAUSE,
+        UPDATE, WHERE_CLAUSE,
+    };
+    let skips =
+        [CASE_EXPR, FETCH_CLAUSE, FILTER_CLAUSE, HAVING_CLAUSE, LIMIT_CLAUSE, OFFSET_CLAUSE, ON_CLAUSE];
+    node.contains(&skips)
+        || (node.kind() != UPDATE && node.contains(&[WHERE_CLAUSE]))
+        || node.tokens().any(|token| {
+            matches!(token.kind, SyntaxKind::AND_KW | SyntaxKind::OR_KW | SyntaxKind::COALESCE_KW)
+        })
 }
 
 fn spans(rule: &Rule, context: &RuleContext<'_>, violations: &[(SquawkRule, Span)]) -> Vec<Span> {

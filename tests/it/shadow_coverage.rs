@@ -143,6 +143,12 @@ fn opaque_code_without_a_visible_effect_stays_denied() {
 fn a_branch_that_the_shadow_skips_is_not_observed() {
     let project = project();
     let block = |code: &str| format!("DO $$ DECLARE n bigint; r record; BEGIN {code} END $$;");
+    let wipe = |call: &str| {
+        format!(
+            "CREATE FUNCTION wipe() RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DELETE FROM accounts'; \
+             RETURN 1; END $$; {call}"
+        )
+    };
     for sql in [
         block("IF now() < '2000-01-01' THEN DELETE FROM accounts; END IF;"),
         block("IF (SELECT count(*) FROM accounts) > 100000 THEN DROP TABLE accounts; END IF;"),
@@ -162,6 +168,12 @@ fn a_branch_that_the_shadow_skips_is_not_observed() {
         "CREATE FUNCTION thin() RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF now() < '2000-01-01' THEN \
          EXECUTE 'DELETE FROM accounts'; END IF; END $$; SELECT thin();"
             .to_owned(),
+        wipe("SELECT CASE WHEN now() < '2000-01-01' THEN wipe() END;"),
+        wipe("SELECT wipe() WHERE now() < '2000-01-01';"),
+        wipe("SELECT coalesce(1, wipe());"),
+        wipe(&block("IF now() < '2000-01-01' THEN PERFORM wipe(); END IF;")),
+        wipe("SELECT now() < '2000-01-01' AND wipe() = 1;"),
+        wipe("SELECT wipe() FROM accounts LIMIT 0;"),
     ] {
         let (code, rules) = denied(&project, "platform", &sql);
         assert!(code == 1 && !rules.is_empty(), "{sql}: {rules:?}");
