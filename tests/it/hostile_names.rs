@@ -61,7 +61,8 @@ fn migrates(project: &Project, name: &str) {
     run(project, "migrate up --to 1.0.0");
     run(project, "tenant create a");
     run(project, "migrate up");
-    project.db.run("INSERT INTO org_a.things (id) VALUES (1)");
+    // Before PostgreSQL 15 everybody may create objects in the schema public.
+    project.db.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC; INSERT INTO org_a.things (id) VALUES (1)");
     assert_eq!(project.db.value(&format!("SELECT version FROM {}.schema_version", quoted(name))), "1.0.1");
     for line in
         ["status --tenants", "migrate history", "tenant list", "tenant show a", "tenant audit", "doctor"]
