@@ -172,6 +172,10 @@ impl ServerError {
                 (Code::TenantState, Some("run `tenure tenant show SLUG` to see its state"))
             }
             NAME_TAKEN => (Code::TenantExists, Some("choose another slug")),
+            // Another session created the schema at the same time.
+            "23505" if server.constraint() == Some("pg_namespace_nspname_index") => {
+                (Code::TenantExists, Some("choose another slug"))
+            }
             HAS_DEPENDENTS => (Code::TenantInUse, Some("change or drop them first")),
             ROLE_TAKEN => (
                 Code::RoleExists,

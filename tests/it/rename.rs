@@ -257,3 +257,20 @@ fn slug_and_schema_come_together_again() {
     );
     project.expect_error("tenant rename wrong acme", "tenant-exists");
 }
+
+#[test]
+fn a_name_that_another_session_takes_meanwhile_is_a_taken_name() {
+    let project = Project::with_tenants(&["acme"]);
+    for (line, schema) in
+        [("tenant rename acme globex", "org_globex"), ("tenant create initech", "org_initech")]
+    {
+        let mut other = Session::open(&project.db.url);
+        other.run(&format!("BEGIN; CREATE SCHEMA {schema}"));
+        let late = project.start(&format!("{line} --format json"));
+        let waits = "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        crate::support::wait_until(line, || project.db.value(waits) == "1");
+        other.run("COMMIT");
+        let output = late.end();
+        assert!(output.code == 1 && output.stdout.contains("\"tenant-exists\""), "{output}");
+    }
+}
