@@ -53,6 +53,12 @@ impl Ui {
     pub(super) fn new(global: &Global) -> Self {
         let paint = |enabled: bool| if enabled { Paint::Coloured } else { Paint::Plain };
         let (stdout, stderr) = match global.color {
+            // console takes an empty CLICOLOR_FORCE for a set one.
+            Color::Auto if std::env::var_os("CLICOLOR_FORCE").is_some_and(|force| force.is_empty()) => {
+                let is_off = std::env::var_os("CLICOLOR").is_some_and(|value| value == "0");
+                let may = |term: &Term| !is_off && term.features().colors_supported();
+                (may(&Term::stdout()), may(&Term::stderr()))
+            }
             // console obeys NO_COLOR, CLICOLOR and CLICOLOR_FORCE.
             Color::Auto => (console::colors_enabled(), console::colors_enabled_stderr()),
             Color::Always => (true, true),

@@ -65,6 +65,8 @@ fn colours_need_a_terminal_or_a_setting() {
         (vec![("CLICOLOR_FORCE", "1")], "status", true),
         (vec![("CLICOLOR_FORCE", "1")], "status --color never", false),
         (vec![("CLICOLOR_FORCE", "0")], "status", false),
+        (vec![("CLICOLOR_FORCE", "")], "status", false),
+        (vec![("CLICOLOR_FORCE", ""), ("CLICOLOR", "1")], "status", false),
         (vec![("NO_COLOR", "1")], "status", false),
         (vec![("NO_COLOR", "1")], "status --color always", true),
         (vec![], "status --color always", true),
@@ -74,6 +76,8 @@ fn colours_need_a_terminal_or_a_setting() {
         let output = project.run_env(&environment, line).ok();
         assert_eq!(output.stdout.contains('\u{1b}'), coloured, "{environment:?} {line}");
     }
+    let traced = project.run("status -vv --color never").ok();
+    assert!(!traced.stderr.contains('\u{1b}'), "{traced}");
     let wrong = "migrate up --to 9.9.9 --color";
     for (when, coloured) in [("always", true), ("never", false), ("auto", false)] {
         assert_eq!(project.run(&format!("{wrong} {when}")).stderr.contains('\u{1b}'), coloured, "{when}");
