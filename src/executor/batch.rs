@@ -31,7 +31,7 @@ pub(super) struct Task {
 }
 
 /// Maximum growth factor between two messages.
-const GROWTH: usize = 10;
+const GROWTH: usize = 25;
 
 /// Adapts the number of units per message to their duration. All workers share it. The fastest message measures the
 /// latency, which does not count as work.
@@ -73,10 +73,10 @@ impl BatchSizer {
         self.quickest.is_none()
     }
 
-    /// Number of units whose work equals a round trip; smaller messages waste time.
+    /// Number of units whose work takes half a round trip: with smaller messages the server waits for the network.
     pub(super) fn min_useful_units(self) -> usize {
         let (Some(way), Some(each)) = (self.quickest, self.each) else { return 1 };
-        let units = way.as_micros() / each.as_micros().max(1);
+        let units = way.as_micros() / 2 / each.as_micros().max(1);
         usize::try_from(units).unwrap_or(MAX_UNITS).clamp(1, self.units())
     }
 
@@ -198,7 +198,7 @@ mod tests {
             batch_sizer.record(batch_sizer.units(), millis(elapsed));
             sizes.push(batch_sizer.units());
         }
-        assert_eq!(sizes, [1, 10, 50, 50, 50]);
+        assert_eq!(sizes, [1, 25, 50, 50, 50]);
         // A slow message makes the next ones smaller; slow units are sent alone.
         batch_sizer.record(50, millis(501));
         assert_eq!(batch_sizer.units(), 5);

@@ -38,7 +38,7 @@ pub(crate) async fn catch_up(
         stop: &CancellationToken::new(),
         steps,
         part: Part::NewTenant,
-        jobs: Some(1),
+        jobs: 1,
         tenants: 1,
         limit: None,
     };

@@ -15,7 +15,7 @@ use super::queue::Queue;
 use super::request::{OnFailure, Request};
 use super::unit::{self, Part, Unit, UnitOutcome};
 use super::worker_pool::{self, WorkerPool};
-use super::{UnitFailure, jobs, retry, worker};
+use super::{UnitFailure, retry, worker};
 use crate::chain::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
@@ -41,8 +41,8 @@ pub(crate) struct TenantExecutor<'a> {
     pub(crate) steps: Range<usize>,
     /// `Tenant`, or `NewTenant` for a schema that is being created.
     pub(crate) part: Part,
-    /// Number of workers; `None` is the default of `jobs`.
-    pub(crate) jobs: Option<usize>,
+    /// Number of workers.
+    pub(crate) jobs: usize,
     /// Approximate number of tenants to migrate.
     pub(crate) tenants: usize,
     /// Maximum number of tenants.
@@ -117,32 +117,22 @@ impl TenantExecutor<'_> {
         connection: &mut Connection,
         before: Option<&SqlBatch>,
     ) -> Result<Started, ServerError> {
-        let opening = self.jobs.map(|jobs| WorkerPool::open(connection, jobs, self.tenants));
-        let page = self.page_after("", self.page_size(0));
+        let worker_pool = WorkerPool::open(connection, self.jobs, self.tenants);
+        let query = self.page_after("", self.page_size(0));
         let began = Instant::now();
-        let query = if opening.is_some() { page } else { format!("{page}; {}", jobs::FREE) };
         let answer = match before {
             None => retry::query(connection, &query, READING, self.request.retry_policy).await,
             Some(before) => match connection.query_batch(&format!("{}{query}", before.sql())).await {
                 Ok(mut sets) => Ok(sets.split_off(before.statements())),
                 Err(server_error) if server_error.completed < before.statements() => {
-                    if let Some(opening) = opening {
-                        opening.close().await;
-                    }
+                    worker_pool.close().await;
                     return Err(server_error);
                 }
                 Err(server_error) => Err(server_error.failure(READING)),
             },
         };
         let latency = began.elapsed();
-        let page = answer.and_then(|sets| {
-            let rows = |set: usize| sets.get(set).map_or(&[][..], Vec::as_slice);
-            let jobs = if opening.is_some() { 1 } else { jobs::default_of(rows(1))? };
-            Ok((self.tasks(rows(0))?, jobs))
-        });
-        let (page, jobs) = page.map_or_else(|failure| (Err(failure), 1), |(page, jobs)| (Ok(page), jobs));
-        let tasks = page.as_ref().map_or(0, Vec::len);
-        let worker_pool = opening.unwrap_or_else(|| WorkerPool::open(connection, jobs, tasks));
+        let page = answer.and_then(|sets| self.tasks(sets.first().map_or(&[], Vec::as_slice)));
         Ok(Started { worker_pool, page, latency })
     }
 

@@ -13,7 +13,7 @@ use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::Failure;
 use crate::event::{Event, Sink};
 use crate::executor::unverified::{Part, Started, TenantExecutor, Unit, UnitOutcome, send_non_transactional};
-use crate::executor::{Allowed, StatementObserver, UnitFailure, retry};
+use crate::executor::{Allowed, StatementObserver, UnitFailure, jobs, retry};
 use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, NO_IDLE_TIMEOUT, Run};
 use crate::postgres::metadata::version_rows;
@@ -246,9 +246,16 @@ impl<'a> Runner<'a> {
     where
         'a: 'e,
     {
-        let request = &self.prepared.request;
+        let (request, state) = (&self.prepared.request, &self.prepared.state);
         // Statements outside of a transaction run one at a time: concurrent index builds wait for each other's transactions.
         let alone = self.chain.migrations()[steps.clone()].iter().any(|migration| !migration.transactional);
+        let end = steps.end;
+        let is_behind = |at: &Version| self.chain.position(at).is_some_and(|at| at < end);
+        let behind = || {
+            let tenants = state.tenants.iter().filter(|(at, _)| is_behind(at)).map(|(_, count)| count);
+            let pool = state.pool.iter().filter(|((at, _), _)| is_behind(at)).map(|(_, count)| count);
+            if self.prepared.only.is_empty() { tenants.chain(pool).sum() } else { self.prepared.only.len() }
+        };
         TenantExecutor {
             run,
             chain: self.chain,
@@ -259,11 +266,12 @@ impl<'a> Runner<'a> {
             stop: self.stop,
             steps,
             part: Part::Tenant,
-            jobs: if alone { Some(1) } else { request.jobs.map(|jobs| jobs.max(1)) },
-            tenants: limit.unwrap_or_else(|| {
-                let state = &self.prepared.state;
-                state.tenants.values().chain(state.pool.values()).sum()
-            }),
+            jobs: if alone {
+                1
+            } else {
+                request.jobs.unwrap_or_else(|| jobs::default(state.free_connections)).max(1)
+            },
+            tenants: limit.unwrap_or_else(behind),
             limit,
         }
     }

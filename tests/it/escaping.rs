@@ -11,7 +11,7 @@ use regex::Regex;
 use crate::support::{Finish as _, Output, OwnServer, Project, Session};
 
 /// Names and messages that would control a terminal, begin a line of their own, give a command to a CI runner or hide text.
-const HOSTILE: [&str; 3] = [
+pub const HOSTILE: [&str; 3] = [
     "x\u{1b}]0;t\u{7}\nerror: fake\r\n::error::a",
     "::add-mask::b\u{9b}31m\u{202e} ##[error]c",
     "##vso[task.complete]d\u{2028}\u{200b}\u{e0041}\n= help: fake\n--> fake",
@@ -37,8 +37,9 @@ fn assert_safe(text: &str, own: &[&str]) {
     }
 }
 
+/// Asserts that both outputs are safe, in a format whose own commands begin with `own`.
 #[track_caller]
-fn assert_output_safe(output: &Output, own: &[&str]) {
+pub fn assert_output_safe(output: &Output, own: &[&str]) {
     assert_safe(&output.stdout, own);
     assert_safe(&output.stderr, &[]);
 }

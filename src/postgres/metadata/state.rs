@@ -45,6 +45,8 @@ pub struct State {
     pub unknown: usize,
     /// The newest record of each migration.
     pub applied: Vec<Applied>,
+    /// The number of connection slots that were free, as far as the role may see the others.
+    pub free_connections: usize,
 }
 
 impl Presence {
@@ -160,7 +162,9 @@ fn who_is_there(settings: &Settings) -> String {
     let there = |table: &str| format!("to_regclass({}) IS NOT NULL", literal(&format!("{platform}.{table}")));
     format!(
         "SELECT {} AS schema_version, {} AS own_tables, {} AS registry, {} AS ledger, \
-         current_setting('standard_conforming_strings') AS strings",
+         current_setting('standard_conforming_strings') AS strings, \
+         current_setting('max_connections')::int8 - current_setting('superuser_reserved_connections')::int8 \
+         - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend') AS free_connections",
         there("schema_version"),
         there("tenant_version"),
         there(&settings.tenants.registry.quoted()),
@@ -203,7 +207,7 @@ pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<
     match connection.first_query(&first_question(settings)).await {
         Ok(mut sets) => {
             let answers = sets.split_off(1);
-            state(present(&sets[0])?, &answers)
+            state(present(&sets[0])?, &sets[0], &answers)
         }
         // The first answer shows which tables are missing, unless the server refuses that query too.
         Err(server_error) => match server_error.sets.first() {
@@ -216,7 +220,7 @@ pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<
                 };
                 let answers =
                     connection.query_batch(&question(presence, settings)).await.map_err(explained)?;
-                state(presence, &answers)
+                state(presence, first, &answers)
             }
         },
     }
@@ -225,13 +229,15 @@ pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<
 /// Like [`read`], in an open transaction, which no query of this function makes fail: two round trips.
 pub async fn read_in_transaction(connection: &mut Connection, settings: &Settings) -> Result<State, Failure> {
     let there = rows(connection, &who_is_there(settings)).await?;
-    let presence = present(there.first().ok_or_else(odd_answer)?)?;
+    let there = there.first().ok_or_else(odd_answer)?;
+    let presence = present(there)?;
     let answers = rows(connection, &question(presence, settings)).await?;
-    let (state, unread) = state(presence, &answers)?;
+    let (state, unread) = state(presence, there, &answers)?;
     unread.failures.into_iter().next().map_or(Ok(state), Err)
 }
 
-fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<(State, Unread), Failure> {
+/// The state from the answer to [`who_is_there`] and those to [`question`].
+fn state(mut presence: Presence, there: &[Row], answers: &[Vec<Row>]) -> Result<(State, Unread), Failure> {
     let [migrations_table, platform, by_version, unknown, records] = answers else {
         return Err(odd_answer());
     };
@@ -271,7 +277,9 @@ fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<(State, Unread)
         .collect::<Result<Vec<_>, _>>()?;
     records.sort_by(|a, b| a.to.cmp(&b.to));
     let unknown = unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?;
-    Ok((State { presence, platform, tenants, examples, pool, unknown, applied: records }, unread))
+    let free_connections = count(there.first().map_or(Ok(0), |row| row.integer("free_connections"))?);
+    let applied = records;
+    Ok((State { presence, platform, tenants, examples, pool, unknown, applied, free_connections }, unread))
 }
 
 /// The index of the query on the registry.

@@ -117,7 +117,7 @@ pub async fn create(
         let jobs = match creation.jobs {
             _ if tenants == 1 => 1,
             Some(jobs) => jobs,
-            None => jobs::default(connection).await?,
+            None => jobs::default(state.free_connections),
         };
         let work = queue::work(connection, &queue, jobs, stop, async |own, task| maker.make(own, task).await);
         Box::pin(work).await;

@@ -76,6 +76,7 @@ pub async fn fill(
 ) -> Result<PoolFilled, Failure> {
     let state = crate::tenant::create::ready(connection, project).await?;
     let (platform, version) = (project.settings.platform_schema(), state.platform);
+    let jobs = filling.jobs.unwrap_or_else(|| jobs::default(state.free_connections));
     let template = project.template(filling.template.as_deref())?;
     let rows = pool::read(connection, &platform, Some(&template.name)).await?;
     let kind = |row: &Pooled| state_of(row, project, &version);
@@ -116,7 +117,7 @@ pub async fn fill(
         let tasks = places.len();
         let queue = RefCell::new(places.into_iter().collect());
         let maker = Maker { script: &script, chain, run: &run, filled: &filled, retry_policy, queue };
-        let shared = maker.fill(connection, (tasks, filling.jobs), (sink, stop)).await?;
+        let shared = maker.fill(connection, (tasks, jobs), (sink, stop)).await?;
         (result.made, result.there) = (shared.made, result.there + shared.others);
         result.failures.extend(shared.failed);
     }
@@ -145,14 +146,10 @@ impl Maker<'_> {
     async fn fill<'s>(
         &self,
         connection: &mut Connection,
-        (tasks, requested_jobs): (usize, Option<usize>),
+        (tasks, jobs): (usize, usize),
         (sink, stop): (&'s mut dyn Sink, &CancellationToken),
     ) -> Result<Shared<'s>, Failure> {
-        let jobs = match requested_jobs {
-            _ if tasks == 1 => 1,
-            Some(jobs) => jobs,
-            None => jobs::default(connection).await?,
-        };
+        let jobs = if tasks == 1 { 1 } else { jobs };
         sink.take(&Event::Began { expected: tasks });
         let shared = RefCell::new(Shared { made: 0, others: 0, failed: Vec::new(), sink });
         queue::work(connection, &self.queue, jobs, stop, async |own, place| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Fixture;
+use crate::escaping::{HOSTILE, assert_output_safe};
 use crate::support::{ALWAYS, Fault, Output, Project, Running, Verb, wait_until};
 
 /// The names of what a collection deleted.
@@ -192,4 +193,35 @@ fn gc_reports_what_neon_does_not_delete() {
     assert_eq!((code, deleted(&collected)), (4, vec!["ci/b"]), "{collected}");
     assert_eq!(collected["failures"][0]["name"], "ci/a");
     assert_eq!(fixture.neon.branches(), ["ci/a", "somebody's"]);
+}
+
+#[test]
+fn names_that_others_gave_in_neon_are_escaped() {
+    let fixture = Fixture::new();
+    for (number, hostile) in HOSTILE.iter().enumerate() {
+        let (ours, theirs) = (format!("ours-{number}"), format!("{hostile} of another"));
+        let _made = fixture.create(&ours);
+        fixture.neon.rename(&ours, hostile);
+        fixture.neon.foreign(&theirs);
+    }
+    // Neon does not delete a branch with a child.
+    fixture.neon.child_of(HOSTILE[0], "child");
+    fixture.neon.later(Duration::from_mins(10));
+    let lines = ["branch list", "branch gc --prefix x --older-than 1m"].into_iter();
+    let lines = lines.flat_map(|line| ["human", "json"].map(|format| (line, format)));
+    // What is deleted is gone for the other format.
+    let deleting =
+        [("branch gc --prefix : --older-than 1m", "human"), ("branch gc --prefix # --older-than 1m", "json")];
+    for (line, format) in lines.chain(deleting) {
+        let output = fixture.run(&format!("{line} --provider neon -vv --format {format}"));
+        assert!(["fake", "add-mask"].iter().any(|name| output.to_string().contains(name)), "{output}");
+        assert_output_safe(&output, &[]);
+    }
+    let refused = Fault::Refused(403, "::error::x", HOSTILE[1]);
+    fixture.neon.plant(Verb::List, ALWAYS, refused);
+    for format in ["human", "json"] {
+        let output = fixture.run(&format!("branch list --provider neon -vv --format {format}"));
+        assert!(output.code != 0 && output.to_string().contains("add-mask"), "{output}");
+        assert_output_safe(&output, &[]);
+    }
 }

@@ -198,6 +198,13 @@ impl Neon {
         state::http_date(self.state().now() + from_now)
     }
 
+    /// Renames a branch, as another user of the project may.
+    pub fn rename(&self, name: &str, new: &str) -> &Self {
+        let id = self.id_of(name);
+        new.clone_into(&mut self.state().branch_mut(&id).unwrap().name);
+        self
+    }
+
     /// Protects a branch.
     pub fn protect(&self, name: &str) -> &Self {
         let id = self.id_of(name);
