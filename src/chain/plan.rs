@@ -170,6 +170,14 @@ impl Chain {
 }
 
 impl Plan {
+    /// The last step with a platform part.
+    pub fn last_platform_step(&self) -> Option<usize> {
+        self.stages.iter().rev().find_map(|stage| match stage {
+            Stage::Platform { step, .. } => Some(*step),
+            Stage::Tenants(_) | Stage::Settle(_) => None,
+        })
+    }
+
     /// Computes the plan that migrates `state` to the version `to`, or to the end of the chain.
     pub fn make(
         chain: &Chain,

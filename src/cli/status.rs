@@ -12,7 +12,8 @@ pub(super) struct StatusArgs {
     /// List every tenant
     #[arg(long)]
     tenants: bool,
-    /// Exit with code 1 if the platform or a tenant is not up to date, or if `migrate up` would be refused because of the history
+    /// Exit with code 1 if the platform or a tenant is not up to date, if `migrate up` would be refused because of the history, or
+    /// if something else changed the platform schema
     #[arg(long)]
     check: bool,
 }
@@ -21,7 +22,8 @@ pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Fail
     let (project, missing_file) = database::project_or_partial(context).await?;
     let mut connection = database::connect_for_state(context, &project).await?;
     let list = if args.tenants { migrate::List::Tenants } else { migrate::List::Counts };
-    let status = migrate::status(&mut connection, &project, list, missing_file).await?;
+    let check = if args.check { migrate::Check::Drift } else { migrate::Check::Versions };
+    let status = migrate::status(&mut connection, &project, list, missing_file, check).await?;
     connection.close().await;
     for failure in &status.trouble {
         context.ui.note_text(&output::failure(failure, context.ui.stderr_paint()));

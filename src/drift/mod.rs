@@ -15,14 +15,15 @@ use std::collections::{BTreeMap, HashMap};
 use futures_util::future::join;
 
 use self::compare::Group;
-use self::reference::Reference;
+use self::reference::{Expected, Reference};
 use self::server_objects::ServerObjects;
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug};
 use crate::postgres::Connection;
-use crate::postgres::catalog::{self, SchemaDifference};
+use crate::postgres::catalog::{self, Change, SchemaDifference, SchemaSnapshot};
+use crate::postgres::metadata::platform_fingerprint::{self, PlatformDrift};
 use crate::postgres::metadata::{Tenant, state};
 use crate::postgres::server::Environment;
 use crate::project::Project;
@@ -79,28 +80,64 @@ pub async fn drift(
         let values = shaping.remove(tenant.schema.as_str()).unwrap_or_default();
         groups.entry((version, template, values)).or_default().push(tenant);
     }
+    let schema = project.settings.platform_schema();
+    let platform = if only.is_empty() {
+        platform_fingerprint::compare(connection, (&schema, presence), &project.chain).await?
+    } else {
+        None
+    };
     // The other tenants of a group are needed to find the majority.
     groups.retain(|_, tenants| tenants.iter().any(is_requested));
     differences.sort_by(|one: &SchemaDifference, other| one.schema.cmp(&other.schema));
-    let mut drifted = Drifted { tenants: counts, differences, ..Drifted::default() };
-    if groups.is_empty() {
+    let changed_at = match &platform {
+        Some(PlatformDrift::Different { at, .. }) => Some(at.clone()),
+        _ => None,
+    };
+    let mut drifted = Drifted { tenants: counts, platform, differences, ..Drifted::default() };
+    if groups.is_empty() && changed_at.is_none() {
         return Ok(drifted);
     }
     let keys: Vec<Key> = groups.keys().cloned().collect();
     let schemas: Vec<SchemaName> = groups.values().flatten().map(|tenant| tenant.schema.clone()).collect();
     let major = catalog::server_major(connection).await?;
     let server_objects = ServerObjects::of(connection).await?;
-    let (references, prints) = join(
-        reference::create(project, &keys, &server_objects, (major, environment)),
+    let expected = Expected { keys: &keys, platform: changed_at.as_ref() };
+    let ((mut references, platform), prints) = join(
+        reference::create(project, expected, &server_objects, (major, environment)),
         fingerprints::take(connection, &schemas),
     )
     .await;
-    let (mut references, prints) = (references, prints?);
+    let prints = prints?;
     for (key, tenants) in groups {
         let reference = references.remove(&key).unwrap_or_else(|| Err("no reference was created".to_owned()));
         let group = Group::of(key, &tenants, reference, &prints);
         group.compare(connection, is_requested, &mut drifted).await?;
     }
+    if changed_at.is_some() {
+        let found = platform_differences(connection, project, platform.as_ref()).await?;
+        drifted.differences.extend(found);
+    }
     drifted.differences.sort_by(|one, other| one.schema.cmp(&other.schema));
     Ok(drifted)
+}
+
+/// The differences of the platform schema, whose fingerprint differs, from `expected`, which the files create. If the files give
+/// none, for example because the schema is older than the first file, one line says that it was changed.
+async fn platform_differences(
+    connection: &mut Connection,
+    project: &Project,
+    expected: Option<&SchemaSnapshot>,
+) -> Result<Vec<SchemaDifference>, Failure> {
+    let schema = project.settings.platform_schema();
+    let line = |object: String, change: String| SchemaDifference { schema: schema.clone(), object, change };
+    let mut lines = Vec::new();
+    if let Some(expected) = expected {
+        let seen = reference::platform_snapshot(connection, project).await?;
+        let changes = Change::between(expected, &seen).into_iter().filter(|change| !change.is_access());
+        lines.extend(changes.map(|change| line(change.object.to_string(), change.line())));
+    }
+    if lines.is_empty() {
+        lines.push(line("schema".to_owned(), "changed since the last step of the platform".to_owned()));
+    }
+    Ok(lines)
 }

@@ -16,7 +16,7 @@ use crate::postgres::Connection;
 use crate::postgres::catalog::{self, Fingerprint, Kind, SchemaSnapshot};
 use crate::postgres::server::{Binaries, Environment};
 use crate::project::Project;
-use crate::shadow::{MissingExtension, Shadow, ShadowRequest};
+use crate::shadow::{MissingExtension, Shadow, ShadowRequest, is_own};
 use crate::tenant::{self, After, Creation, IfExists, NewRole, NewTenant};
 
 /// The slug of a reference, before its number.
@@ -32,31 +32,40 @@ pub(super) struct Reference {
     pub(super) snapshot: SchemaSnapshot,
 }
 
-/// Creates a reference for each of `keys`, which are in order of versions, or the reason for its absence. Needs a server
+/// The schemas to create.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected<'a> {
+    /// Those of tenants, in order of versions.
+    pub(super) keys: &'a [Key],
+    /// The platform's at that version, if it is needed.
+    pub(super) platform: Option<&'a Version>,
+}
+
+/// Creates a reference for each key, or the reason for its absence, and the platform's snapshot if that is possible. Needs a server
 /// of the same major version, since others print definitions differently.
 pub(super) async fn create(
     project: &Project,
-    keys: &[Key],
+    expected: Expected<'_>,
     server_objects: &ServerObjects,
     server: (u32, &Environment),
-) -> References {
+) -> (References, Option<SchemaSnapshot>) {
     let mut references = References::new();
     let made =
-        Box::pin(create_on_private_server(project, keys, server_objects, server, &mut references)).await;
-    let why = made.map_or_else(|failure| failure.message, |()| "it could not be created".to_owned());
-    for key in keys {
-        references.entry(key.clone()).or_insert_with(|| Err(why.clone()));
+        Box::pin(create_on_private_server(project, expected, server_objects, server, &mut references)).await;
+    let why = made.as_ref().err().map_or("it could not be created", |failure| failure.message.as_str());
+    for key in expected.keys {
+        references.entry(key.clone()).or_insert_with(|| Err(why.to_owned()));
     }
-    references
+    (references, made.ok().flatten())
 }
 
 async fn create_on_private_server(
     project: &Project,
-    keys: &[Key],
+    Expected { keys, platform }: Expected<'_>,
     server_objects: &ServerObjects,
     (major, environment): (u32, &Environment),
     references: &mut References,
-) -> Result<(), Failure> {
+) -> Result<Option<SchemaSnapshot>, Failure> {
     project.chain.check_starts_at_zero()?;
     let binaries = Binaries::find_major(environment, major).map_err(|failure| Failure {
         message: format!("PostgreSQL {major} is not installed here"),
@@ -86,13 +95,30 @@ async fn create_on_private_server(
         };
         references.insert(key.clone(), reference.map_err(|failure| failure.message));
     }
-    shadow.close().await
+    let platform = match platform {
+        Some(version) => {
+            migrate(connection, project, version).await?;
+            Some(platform_snapshot(connection, project).await?)
+        }
+        None => None,
+    };
+    shadow.close().await?;
+    Ok(platform)
 }
 
 /// The schema of the reference of that number.
 fn schema(project: &Project, number: usize) -> Result<SchemaName, Failure> {
     let slug = Slug::new(&format!("{SLUG}{number}"))?;
     Ok(SchemaName::of(&project.settings.tenants.schema_prefix, &slug, &project.settings.platform_schema())?)
+}
+
+/// The snapshot of the platform schema, without Tenure's own objects and the extensions of the database.
+pub(super) async fn platform_snapshot(
+    connection: &mut Connection,
+    project: &Project,
+) -> Result<SchemaSnapshot, Failure> {
+    let snapshot = catalog::snapshot(connection, &project.settings.platform_schema()).await?;
+    Ok(snapshot.without(|key| key.kind == Kind::Extension || is_own(key)))
 }
 
 async fn migrate(connection: &mut Connection, project: &Project, to: &Version) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ use super::text;
 use crate::chain::Version;
 use crate::output::{Paint, Text};
 use crate::postgres::catalog::SchemaDifference;
+use crate::postgres::metadata::platform_fingerprint::PlatformDrift;
 use crate::verify::format::Findings;
 use crate::verify::{Evidence, Finding, FindingTarget, Object, RuleId, Tool};
 
@@ -17,6 +18,9 @@ use crate::verify::{Evidence, Finding, FindingTarget, Object, RuleId, Tool};
 pub struct Drifted {
     /// The numbers of tenants.
     pub tenants: DriftCounts,
+    /// The platform schema, if all tenants were requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<PlatformDrift>,
     /// The differences, in order of schemas.
     pub differences: Vec<SchemaDifference>,
     /// The references of the comparison.
@@ -100,7 +104,7 @@ impl Findings for Drifted {
     }
 
     fn summary(&self) -> String {
-        text::counts(self.tenants, Paint::Plain)
+        text::summary(self, Paint::Plain)
     }
 
     fn text(&self, paint: Paint) -> Text {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Basis, ComparedWith, DriftCounts, Drifted};
 use crate::output::{Paint, Text, plural};
+use crate::postgres::metadata::platform_fingerprint::PlatformDrift;
 
 /// Maximum number of named schemas with the same differences.
 const MAX_NAMED: usize = 5;
@@ -33,12 +34,30 @@ pub fn drifted(drifted: &Drifted, paint: Paint) -> Text {
             text.line(paint.dim(&note));
         }
     }
-    text.line(counts(drifted.tenants, paint));
+    if let Some(PlatformDrift::Unknown { because }) = &drifted.platform {
+        text.line(paint.dim(&format!("note: the platform schema was not compared: {because}")));
+    }
+    text.line(summary(drifted, paint));
     text
 }
 
+/// One line: the tenants, and the platform schema if it was compared.
+pub(super) fn summary(drifted: &Drifted, paint: Paint) -> String {
+    let counts = counts(drifted.tenants, paint);
+    match &drifted.platform {
+        Some(PlatformDrift::Same) => {
+            format!("{counts}; the platform schema is {}", paint.good("as expected"))
+        }
+        Some(PlatformDrift::Different { since, .. }) => {
+            let changed = paint.bad("was changed by something else");
+            format!("{counts}; the platform schema {changed} since the step to {since}")
+        }
+        Some(PlatformDrift::Unknown { .. }) | None => counts,
+    }
+}
+
 /// One line: the numbers of compared and of different tenants.
-pub(super) fn counts(counts: DriftCounts, paint: Paint) -> String {
+fn counts(counts: DriftCounts, paint: Paint) -> String {
     let head = match (counts.total, counts.different) {
         (0, _) => "no tenants to compare".to_owned(),
         (total, 0) => format!("{}, {}", plural(total, "tenant"), paint.good("all as expected")),
@@ -90,6 +109,7 @@ mod tests {
     #[test]
     fn tenants_with_equal_differences_are_grouped() {
         let mut found = Drifted {
+            platform: None,
             tenants: DriftCounts { total: 12, same: 3, different: 9, unknown: 1 },
             differences: (0..7).map(|number| line(&format!("org_{number}"), "column added: a")).collect(),
             references: vec![ComparedWith {

@@ -8,7 +8,7 @@ use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::postgres::batch::{HistoryRow, Kind, Run, SessionState, SqlBatch};
 use crate::postgres::metadata::version_rows::{self, MOVED};
-use crate::postgres::metadata::{TenantState, checks};
+use crate::postgres::metadata::{TenantState, checks, platform_fingerprint};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::sql::{Scope, Statement};
 
@@ -47,6 +47,8 @@ pub(crate) enum Part {
         moves_tenants: bool,
         /// Whether the unit waits for tenants that are behind.
         waits: bool,
+        /// Whether no later unit of the run has statements on the platform; then it records the schema's fingerprint.
+        is_last: bool,
     },
     /// A tenant's statements.
     Tenant,
@@ -103,6 +105,9 @@ impl Unit<'_> {
         // A step without tenant statements only moves the tenant's row and writes no history.
         if self.scope() == Scope::Platform || self.migration.has(Scope::Tenant) {
             message.history(self.run, &self.history_row(Kind::MIGRATE));
+        }
+        if let Part::Platform { is_last: true, .. } = self.part {
+            message.push(&platform_fingerprint::record(self.run));
         }
         message.commit(left);
     }

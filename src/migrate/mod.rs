@@ -22,4 +22,4 @@ pub use result::{
     Migrated, Planned, PlatformStatus, Status, TenantCounts, TenantLine, TenantStatus, VersionChange,
 };
 pub use run::run;
-pub use status::{List, missing_file, status};
+pub use status::{Check, List, missing_file, status};

@@ -8,6 +8,7 @@ use crate::chain::{Step, Version};
 use crate::error::{Code, Failure};
 use crate::executor::{SlowTenant, UnitFailure};
 use crate::ident::SchemaName;
+use crate::postgres::metadata::platform_fingerprint::PlatformDrift;
 use crate::postgres::metadata::{RunStatus, TenantState};
 
 /// The result of `migrate up`.
@@ -89,13 +90,14 @@ pub struct Status {
 }
 
 impl Status {
-    /// Whether `migrate up` would do or refuse something.
+    /// Whether `migrate up` would do or refuse something, or the platform schema was changed by something else.
     pub fn is_behind(&self) -> bool {
         let PlatformStatus { version, latest, .. } = &self.platform;
         let is_newer = |version: &Version| self.allow_newer && version > latest;
         let is_at_the_end = version.as_ref().is_some_and(|version| version == latest || is_newer(version));
         let is_refused = |failure: &Failure| !(self.allow_newer && failure.code == Code::VersionBeyond);
-        !is_at_the_end || self.tenants.behind > 0 || self.trouble.iter().any(is_refused)
+        let is_changed = matches!(self.platform.drift, Some(PlatformDrift::Different { .. }));
+        !is_at_the_end || is_changed || self.tenants.behind > 0 || self.trouble.iter().any(is_refused)
     }
 }
 
@@ -110,6 +112,9 @@ pub struct PlatformStatus {
     pub latest: Version,
     /// The pending files, in order.
     pub pending: Vec<String>,
+    /// How its schema compares with what its last step left, if that was requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<PlatformDrift>,
 }
 
 /// The numbers of tenants.

@@ -22,7 +22,7 @@ use crate::project::Project;
 
 /// The platform unit of a step without platform statements. It moves the platform's version row, writes the history, and waits
 /// for tenants that are behind.
-const SETTLE: Part = Part::Platform { moves_tenants: false, waits: true };
+const SETTLE: Part = Part::Platform { moves_tenants: false, waits: true, is_last: false };
 
 /// Runs an approved plan. Returns an error only for a failure before the first unit; failures of units are in the result.
 pub async fn run(
@@ -180,7 +180,8 @@ impl<'a> Runner<'a> {
     async fn platform(&mut self, step: usize, moves_tenants: bool) -> Next {
         // A run of the platform alone does not wait: its tenants are migrated later.
         let waits = self.prepared.request.reach != Reach::Platform;
-        match self.unit(step, Part::Platform { moves_tenants, waits }).await {
+        let is_last = self.prepared.plan.last_platform_step() == Some(step);
+        match self.unit(step, Part::Platform { moves_tenants, waits, is_last }).await {
             Some(UnitOutcome::Done(moved, _)) => {
                 for schema in moved {
                     self.moved.entry(schema).or_default();

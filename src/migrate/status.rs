@@ -4,8 +4,8 @@ use super::{PlatformStatus, Status, TenantLine, TenantStatus};
 use crate::chain::{ChainCoverage, Divergence};
 use crate::error::Failure;
 use crate::postgres::Connection;
-use crate::postgres::metadata::state;
 use crate::postgres::metadata::tenant_registry::{self, Wanted};
+use crate::postgres::metadata::{platform_fingerprint, state};
 use crate::project::{Project, Root};
 
 /// Whether to list the tenants.
@@ -15,6 +15,15 @@ pub enum List {
     Counts,
     /// Numbers and a list.
     Tenants,
+}
+
+/// What to check besides the versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// Nothing.
+    Versions,
+    /// Also whether something else changed the platform schema.
+    Drift,
 }
 
 /// The failure for an applied migration whose file is missing, if any. It names the migration, while the error of a broken chain
@@ -35,6 +44,7 @@ pub async fn status(
     project: &Project,
     list: List,
     trouble: Option<Failure>,
+    check: Check,
 ) -> Result<Status, Failure> {
     let (state, unread) = state::survey(connection, &project.settings).await?;
     let latest = project.chain.latest();
@@ -94,8 +104,13 @@ pub async fn status(
         }
     };
     let schema = project.settings.platform_schema();
+    let drift = if check == Check::Drift && version.is_some() {
+        platform_fingerprint::compare(connection, (&schema, state.presence), &project.chain).await?
+    } else {
+        None
+    };
     Ok(Status {
-        platform: PlatformStatus { schema, version, latest, pending },
+        platform: PlatformStatus { schema, version, latest, pending, drift },
         tenants,
         list: lines,
         trouble,

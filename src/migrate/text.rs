@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Migrated, Planned, Status};
 use crate::executor::SlowTenant;
 use crate::output::{Paint, Text, failure, failure_json, or_dash, plural, table};
+use crate::postgres::metadata::platform_fingerprint::PlatformDrift;
 use crate::postgres::metadata::{HistoryEntry, RunStatus};
 
 /// Whether an unfinished run can be finished.
@@ -120,6 +121,10 @@ pub fn status(status: &Status, paint: Paint) -> Text {
         platform.schema,
         paint.bold(&or_dash(platform.version.as_ref()))
     ));
+    if let Some(PlatformDrift::Different { since, .. }) = &platform.drift {
+        let changed = format!("the schema was changed by something else since the step to {since}");
+        text.line(format_args!("          {}: `tenure drift` shows what", paint.bad(&changed)));
+    }
     for file in &platform.pending {
         text.line(format_args!("          {}", paint.dim(&format!("pending: {file}"))));
     }

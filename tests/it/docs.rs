@@ -129,7 +129,7 @@ fn docs_audit_md_is_the_list_of_its_rules() {
     );
     text.extend(Tool::Audit.rules().map(section));
     text.push_str(
-        "\n# Rules of drift\n\n`tenure drift` compares each tenant's schema with the one that the files define; [operations.md](operations.md) has more.\n\
+        "\n# Rules of drift\n\n`tenure drift` compares each tenant's schema with the one that the files define, and the platform's with what its last step left; [operations.md](operations.md) has more.\n\
          No setting changes the level of its rule.\n",
     );
     text.extend(Tool::Drift.rules().map(section));

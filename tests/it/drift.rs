@@ -27,6 +27,7 @@ fn drift_names_exactly_the_manual_changes() {
     let (code, document) = project.json("drift");
     let expected = json!({
         "tenants": {"total": 10, "same": 10, "different": 0},
+        "platform": {"state": "same"},
         "differences": [],
         "references": [{"version": "1.0.5", "template": "default", "tenants": 10, "definitions": "files", "access": "files"}],
     });
@@ -115,7 +116,7 @@ fn without_a_private_server_the_tenants_are_compared_with_each_other() {
         output.stdout.replace(&format!("PostgreSQL {major}"), "PostgreSQL N"),
         "org_two\n  table data_sources: index removed: idx_sources_workspace\n\n\
          note: at 1.0.4, schemas were compared with the majority of tenants: PostgreSQL N is not installed here\n\
-         3 tenants, 2 as expected, 1 different\n"
+         3 tenants, 2 as expected, 1 different; the platform schema is as expected\n"
     );
 }
 
@@ -180,7 +181,10 @@ fn tenants_without_a_version_are_counted_apart() {
         (code, &document["tenants"]),
         (0, &json!({"total": 0, "same": 0, "different": 0, "unknown": 1}))
     );
-    assert_eq!(project.run("drift").ok().stdout, "no tenants to compare; 1 without a version\n");
+    assert_eq!(
+        project.run("drift").ok().stdout,
+        "no tenants to compare; 1 without a version; the platform schema is as expected\n"
+    );
 }
 
 /// Objects, aliases and texts that have the names of the tenants `ledger`, `unit`, `kind`, `tree`, `note` and `late`.

@@ -113,7 +113,7 @@ fn migrate_up_that_does_part_of_the_fleet() {
     "#);
     assert_snapshot!(shown(&project, "status --tenants --check"), @r#"
     exit 1
-    platform: {"schema":"string","version":"string","latest":"string","pending":["string"]}
+    platform: {"schema":"string","version":"string","latest":"string","pending":["string"],"drift":{"state":"string"}}
     tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{"1.0.4":"number","1.0.5":"number"}}
     list: [{"slug":"string","schema":"string","version":"string","status":"string"}]
     "#);

@@ -55,6 +55,7 @@ mod outside_effects;
 mod own_schema;
 mod own_sql;
 mod parameters;
+mod platform_drift;
 mod policy_from;
 mod pool;
 mod pool_eligibility;

@@ -29,6 +29,7 @@ fn words() -> Regex {
 const MIGRATIONS: &[(&str, &str)] = &[
     ("V1__metadata.sql", "bd27ea6f37c8d6f23c3146598174284244bbe4fde502d3d9f7c67c661f502967"),
     ("V2__replica_identity.sql", "9aeb9e5b0504e3d1a50edea68713c2c3c0d53b4e6e104c700cf85dc26e8cdcce"),
+    ("V3__platform_fingerprint.sql", "99d884d21cb494a0708a2a1782ecf57ab2c72441aed51461f7926bd331818104"),
 ];
 
 #[test]

@@ -342,7 +342,7 @@ fn where_nothing_is_found_each_form_says_so() {
     let project = Project::with_tenants(&["one"]);
     for (verb, counts) in [
         ("tenant audit", "1 tenant: nothing found"),
-        ("drift", "1 tenant, all as expected"),
+        ("drift", "1 tenant, all as expected; the platform schema is as expected"),
         ("template check", "4 files, 8 statements: nothing found"),
     ] {
         let run = sarif(&project.run(&format!("{verb} --output sarif")).ok());

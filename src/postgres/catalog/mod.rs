@@ -17,8 +17,8 @@ pub use difference::{Change, What};
 pub use judge::{Difference, Effect, Hazard};
 pub use model::{Kind, Object, ObjectKey, PartKey, PartKind, Properties, Property, SchemaSnapshot, Texts};
 pub use read::{
-    Fingerprint, Fingerprints, PAGE, Transaction, changed_since, fingerprints, fingerprints_as,
-    query_with_retry, server_major, snapshot, snapshot_as,
+    Fingerprint, Fingerprints, PAGE, Transaction, changed_since, definition_without, fingerprints,
+    fingerprints_as, query_with_retry, server_major, snapshot, snapshot_as,
 };
 pub use schema_difference::SchemaDifference;
 pub use snapshots::Snapshots;

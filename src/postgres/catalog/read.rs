@@ -144,6 +144,13 @@ fn prints(source: &str) -> String {
     )
 }
 
+/// The settings and the `WITH` list of a query of the table `print`, which has the fingerprint of `schema` in its only row. It leaves
+/// out the objects that satisfy `condition`, in terms of `kind` and `object`.
+pub fn definition_without(schema: &SchemaName, condition: &str) -> (&'static str, String) {
+    let rest = format!("(SELECT * FROM neutral WHERE NOT ({condition})) AS rest");
+    (SETTINGS, format!("WITH {}, {}", lines(std::slice::from_ref(schema)), prints(&rest)))
+}
+
 async fn page_of_fingerprints(
     connection: &mut Connection,
     schemas: &[SchemaName],

@@ -8,6 +8,7 @@ pub mod checks;
 pub mod dropped;
 pub mod history;
 mod install;
+pub mod platform_fingerprint;
 pub mod pool;
 pub mod roles;
 mod run_status;
