@@ -47,8 +47,8 @@ pub(crate) enum Part {
         moves_tenants: bool,
         /// Whether the unit waits for tenants that are behind.
         waits: bool,
-        /// Whether no later unit of the run has statements on the platform; then it records the schema's fingerprint.
-        is_last: bool,
+        /// Whether it records the schema's fingerprint, as the last platform unit of a run.
+        records_fingerprint: bool,
     },
     /// A tenant's statements.
     Tenant,
@@ -106,7 +106,7 @@ impl Unit<'_> {
         if self.scope() == Scope::Platform || self.migration.has(Scope::Tenant) {
             message.history(self.run, &self.history_row(Kind::MIGRATE));
         }
-        if let Part::Platform { is_last: true, .. } = self.part {
+        if let Part::Platform { records_fingerprint: true, .. } = self.part {
             message.push(&platform_fingerprint::record(self.run));
         }
         message.commit(left);

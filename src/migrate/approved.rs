@@ -25,6 +25,8 @@ pub struct ApprovedPlan {
     /// The findings that Allow lines accept.
     pub(super) allowed: Allowed,
     pub(super) observer: Option<Rc<dyn StatementObserver>>,
+    /// Whether the last platform unit records the schema's fingerprint; nobody asks for that of a throwaway database.
+    pub(super) records_fingerprint: bool,
     review: Review,
 }
 
@@ -66,7 +68,13 @@ pub async fn verify(
     }
     let json = |migration: &Migration| review.allowed_json(&migration.script.source.file);
     let allowed = pending.iter().map(|migration| (migration.file.clone(), json(migration))).collect();
-    Ok(Verdict::Approved(Box::new(ApprovedPlan { prepared, allowed, observer: None, review })))
+    Ok(Verdict::Approved(Box::new(ApprovedPlan {
+        prepared,
+        allowed,
+        observer: None,
+        records_fingerprint: true,
+        review,
+    })))
 }
 
 /// Replays the chain up to `to` on a throwaway database: a shadow, or the reference of `drift`. Returns the failure of a
@@ -155,7 +163,13 @@ pub async fn follow_platform(
 impl ApprovedPlan {
     /// Only for the two functions above, which document why they skip verification.
     fn unverified(prepared: Prepared) -> Self {
-        Self { prepared, allowed: Allowed::default(), observer: None, review: Review::empty() }
+        Self {
+            prepared,
+            allowed: Allowed::default(),
+            observer: None,
+            records_fingerprint: false,
+            review: Review::empty(),
+        }
     }
 
     /// The findings, none of which denies.

@@ -22,7 +22,7 @@ use crate::project::Project;
 
 /// The platform unit of a step without platform statements. It moves the platform's version row, writes the history, and waits
 /// for tenants that are behind.
-const SETTLE: Part = Part::Platform { moves_tenants: false, waits: true, is_last: false };
+const SETTLE: Part = Part::Platform { moves_tenants: false, waits: true, records_fingerprint: false };
 
 /// Runs an approved plan. Returns an error only for a failure before the first unit; failures of units are in the result.
 pub async fn run(
@@ -39,6 +39,7 @@ pub async fn run(
         prepared,
         allowed: &plan.allowed,
         observer: plan.observer.as_deref(),
+        records_fingerprint: plan.records_fingerprint,
         connection,
         sink,
         stop,
@@ -101,6 +102,7 @@ struct Runner<'a> {
     prepared: &'a Prepared,
     allowed: &'a Allowed,
     observer: Option<&'a dyn StatementObserver>,
+    records_fingerprint: bool,
     connection: &'a mut Connection,
     sink: &'a mut dyn Sink,
     stop: &'a CancellationToken,
@@ -180,8 +182,9 @@ impl<'a> Runner<'a> {
     async fn platform(&mut self, step: usize, moves_tenants: bool) -> Next {
         // A run of the platform alone does not wait: its tenants are migrated later.
         let waits = self.prepared.request.reach != Reach::Platform;
-        let is_last = self.prepared.plan.last_platform_step() == Some(step);
-        match self.unit(step, Part::Platform { moves_tenants, waits, is_last }).await {
+        let records_fingerprint =
+            self.records_fingerprint && self.prepared.plan.last_platform_step() == Some(step);
+        match self.unit(step, Part::Platform { moves_tenants, waits, records_fingerprint }).await {
             Some(UnitOutcome::Done(moved, _)) => {
                 for schema in moved {
                     self.moved.entry(schema).or_default();
