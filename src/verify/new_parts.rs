@@ -5,6 +5,7 @@ use squawk_syntax::SyntaxKind;
 use crate::sql::Node;
 
 use super::rule_context::{RuleContext, Span};
+use super::rules::add_column::is_never_null;
 use super::schema::{Column, Found, OmittedValue, Table, column_ref, default_value, name_of, names_of};
 
 /// Whether the finding at `hit` concerns such a part.
@@ -27,8 +28,8 @@ pub(super) fn acts_on_new_part(context: &RuleContext<'_>, span: &Span) -> bool {
         }
         SyntaxKind::ALTER_COLUMN => column_ref(action)
             .and_then(|name| column(table, &name).present())
-            .is_some_and(|column| column.new && keeps_column_optional(action, column)),
-        SyntaxKind::DROP_CONSTRAINT | SyntaxKind::RENAME_CONSTRAINT => {
+            .is_some_and(|column| column.new && keeps_column_optional(context, action, column)),
+        SyntaxKind::DROP_CONSTRAINT | SyntaxKind::RENAME_CONSTRAINT | SyntaxKind::ALTER_CONSTRAINT => {
             let name = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF).concat();
             match table.present().map(|table| table.constraint(&name)) {
                 Some(Found::Present(constraint)) => constraint.new,
@@ -48,9 +49,10 @@ fn column<'a>(table: Found<&'a Table>, name: &str) -> Found<&'a Column> {
 }
 
 /// The running release does not set a new column, so the server must not require it.
-fn keeps_column_optional(action: Node<'_>, column: &Column) -> bool {
+fn keeps_column_optional(context: &RuleContext<'_>, action: Node<'_>, column: &Column) -> bool {
     action.children().all(|part| match part.kind() {
         SyntaxKind::SET_NOT_NULL => column.omitted_value != OmittedValue::Null,
+        SyntaxKind::SET_TYPE => column.omitted_value != OmittedValue::Null || !is_never_null(context, part),
         SyntaxKind::DROP_DEFAULT | SyntaxKind::DROP_IDENTITY | SyntaxKind::DROP_EXPRESSION => {
             !column.not_null
         }

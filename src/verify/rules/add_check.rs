@@ -7,9 +7,8 @@ use crate::sql::Node;
 
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
-use crate::verify::rules::constant::refutes;
-use crate::verify::rules::net_effect::{is_enforced_before, is_new_and_omitted};
-use crate::verify::rules::null_logic::passes_for_null;
+use crate::verify::rules::evaluate::{Value, passes, refutes};
+use crate::verify::rules::net_effect::{is_enforced_before, omitted_in_new_column};
 use crate::verify::schema::{OmittedValue, column_ref, default_value, mentioned, name_of, proven};
 use crate::verify::{Level, RuleId};
 
@@ -65,28 +64,32 @@ fn suits_old_writers(context: &RuleContext<'_>, constraint: Node<'_>) -> bool {
     {
         return true;
     }
+    let validated = !constraint.contains(&[SyntaxKind::NOT_VALID]);
+    let omitted = |name: &str| omitted_in_new_column(context, name, validated).map(Value::omitted);
+    let all_new = !columns.is_empty() && columns.iter().all(|name| omitted(name).is_some());
+    // The running release may update rows in which the next one has set the new columns.
+    if all_new && passes(condition, &|name| omitted(name).unwrap_or(Value::Unknown)) {
+        return true;
+    }
     let added = constraint.parent().filter(|parent| parent.kind() == SyntaxKind::ADD_COLUMN);
-    if let Some(column) = added {
+    added.is_some_and(|column| {
         let name = column.child(SyntaxKind::COLUMN_NAME).map(|node| name_of(node));
         let filled = column
             .child(SyntaxKind::DEFAULT_CONSTRAINT)
             .map_or(OmittedValue::Null, |node| default_value(node));
         let itself = column.has_child(&[SyntaxKind::GENERATED_CONSTRAINT]);
-        return !columns.is_empty()
+        !columns.is_empty()
             && columns.iter().all(|other| Some(other) == name.as_ref())
             && !itself
-            && holds_for(&filled, condition);
-    }
-    !columns.is_empty()
-        && columns.iter().all(|name| is_new_and_omitted(context, name))
-        && passes_for_null(condition)
+            && holds_for(&filled, condition)
+    })
 }
 
 /// Whether the condition is true for an omitted value. The server checks all existing rows, so a constant satisfies the condition
 /// or the migration fails; only with an empty table it may be wrong.
 fn holds_for(filled: &OmittedValue, condition: Node<'_>) -> bool {
     match filled {
-        OmittedValue::Null => passes_for_null(condition),
+        OmittedValue::Null => passes(condition, &|_| Value::Null),
         OmittedValue::Default(text) => !text.contains('(') && !refutes(text, condition),
         OmittedValue::Generated => false,
     }

@@ -32,13 +32,14 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
         .collect()
 }
 
-/// Whether its type is a domain that does not allow NULL.
-fn is_never_null(context: &RuleContext<'_>, column: Node<'_>) -> bool {
+/// Whether the type that `column` names is a domain that does not allow NULL.
+pub(in crate::verify) fn is_never_null(context: &RuleContext<'_>, column: Node<'_>) -> bool {
     let Some(of_type) = column.child(SyntaxKind::PATH_TYPE).map(Node::span) else { return false };
     let names = context.statement.names.iter();
     names.filter(|name| of_type.start <= name.range.start && name.range.end <= of_type.end).any(|name| {
         let found = context.schema.type_def(name, context.scope).present();
-        matches!(found, Some(TypeDef::Domain { refuses_null: true, .. }))
+        let refuses = |check: &String| check.contains("value is not null") && !check.contains(" or ");
+        matches!(found, Some(TypeDef::Domain { refuses_null, checks, .. }) if *refuses_null || checks.iter().any(refuses))
     })
 }
 

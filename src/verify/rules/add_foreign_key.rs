@@ -9,7 +9,7 @@ use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::add_column::has_generated_value;
 use crate::verify::rules::net_effect::{is_enforced_before, is_new_and_omitted};
-use crate::verify::schema::names_of;
+use crate::verify::schema::{name_of, names_of};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
@@ -33,7 +33,11 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
                 SyntaxKind::ADD_CONSTRAINT => {
                     !stays_null(context, *node) && !is_enforced_before(context, *node, None)
                 }
-                SyntaxKind::ADD_COLUMN => has_generated_value(parent),
+                SyntaxKind::ADD_COLUMN => {
+                    let name = parent.child(SyntaxKind::COLUMN_NAME).map(|node| name_of(node));
+                    let stays_null = name.is_some_and(|name| is_new_and_omitted(context, &name));
+                    has_generated_value(parent) && !stays_null
+                }
                 _ => false,
             })
         })

@@ -7,7 +7,7 @@ use crate::error::Source;
 use crate::sql::{Node, Script};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
-use crate::verify::rules::constant::refutes;
+use crate::verify::rules::evaluate::refutes;
 use crate::verify::schema::{
     Constraint, ConstraintKind, Conversion, OmittedValue, SqlType, Table, TypeDef, column_ref, default_value,
     mentioned, words,

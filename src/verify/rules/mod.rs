@@ -2,22 +2,21 @@
 //! documentation. A rule reads its [`RuleContext`](super::rule_context::RuleContext) and returns spans, nothing else.
 
 mod add_check;
-mod add_column;
+pub(super) mod add_column;
 mod add_foreign_key;
 mod add_unique;
 mod boundary;
 mod catalog;
 mod condition;
-mod constant;
 mod conventions;
 mod drop_cascade;
 mod drop_default;
 mod drop_object;
+mod evaluate;
 mod failing_expression;
 mod filters;
 pub(super) mod net_effect;
 pub(super) mod no_where;
-mod null_logic;
 pub(super) mod opaque_code;
 mod publish;
 pub(super) mod replace;

@@ -7,8 +7,8 @@ use crate::sql::{Name, NameRole, Node, Renamed, Statement};
 use crate::verify::new_objects::is_drop;
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{
-    Column, Constraint, ConstraintKind, Found, Index, OmittedValue, Relation, Routine, Schema, Table,
-    TypeDef, constraint_text, may_match, signature, words,
+    Column, Constraint, ConstraintKind, Found, Index, OmittedValue, Relation, Routine, Schema,
+    StatementContext, Table, TypeDef, constraint_text, may_match, signature, words,
 };
 
 /// The schema before the file, if the file is one transaction.
@@ -105,20 +105,33 @@ pub(super) fn was_renamed(context: &RuleContext<'_>) -> bool {
         })
 }
 
-/// Whether the file added the column `name` or gave it this name, and the running release leaves it NULL; if it must not be NULL,
-/// the server refuses the rows of the running release anyway.
-pub(super) fn is_new_and_omitted(context: &RuleContext<'_>, name: &str) -> bool {
+/// The value of the column `name` in rows of the running release, if the file added the column or gave it this name. A constraint
+/// that is `validated` has been checked for the rows that got another value when the column was added.
+pub(super) fn omitted_in_new_column<'a>(
+    context: &'a RuleContext<'_>,
+    name: &str,
+    validated: bool,
+) -> Option<&'a OmittedValue> {
     let end = context.statement.range.end;
     let next = context.file.iter().find(|other| other.statement.range.start >= end);
     let after_statement = next.map_or(context.after, |next| &next.schema);
     let before = table_in(before_file(context), context);
-    let is_new = |column: &Column| column.new || before.is_some_and(|table| table.column(name).is_absent());
-    let is_omitted = |column: &Column| is_new(column) && column.omitted_value == OmittedValue::Null;
+    let is_new = |column: &&Column| column.new || before.is_some_and(|table| table.column(name).is_absent());
     let in_body = !std::ptr::eq(context.script, context.file_script);
     let table = if in_body { context.table().present() } else { table_in(Some(after_statement), context) };
-    column_before(context, name).is_none()
-        && table.and_then(|table| table.column(name).present()).is_some_and(is_omitted)
-        && column_after(context, name).is_none_or(is_omitted)
+    if column_before(context, name).is_some() {
+        return None;
+    }
+    let now = table.and_then(|table| table.column(name).present()).filter(is_new)?;
+    let Some(after) = column_after(context, name) else { return Some(&now.omitted_value) };
+    let is_known = validated || after.omitted_value == now.omitted_value;
+    (is_known && is_new(&after)).then_some(&after.omitted_value)
+}
+
+/// Whether the running release leaves the column `name` NULL, which the file added; if it must not be NULL, the server refuses the
+/// rows of the running release anyway.
+pub(super) fn is_new_and_omitted(context: &RuleContext<'_>, name: &str) -> bool {
+    omitted_in_new_column(context, name, true) == Some(&OmittedValue::Null)
 }
 
 /// The column after the file.
@@ -131,13 +144,15 @@ pub(super) fn column_after<'a>(context: &RuleContext<'a>, name: &str) -> Option<
 pub(super) fn has_constraint_again(context: &RuleContext<'_>, old: &Constraint) -> bool {
     let is_foreign_key = matches!(old.kind, ConstraintKind::ForeignKey { .. });
     let is_deferrable = |new: &Constraint| {
-        let rest = new.text.strip_prefix(&old.text).map(str::trim);
-        matches!(rest, Some("deferrable" | "deferrable initially immediate"))
+        is_foreign_key && new.text.strip_prefix(&old.text).map(str::trim) == Some("deferrable")
     };
     let again = |new: &Constraint| {
-        (new.name == old.name || is_foreign_key)
-            && (new.text == old.text || (is_foreign_key && is_deferrable(new)))
-            && new.columns == old.columns
+        let is_same = || {
+            new.text == old.text
+                || is_deferrable(new)
+                || completed(context, &new.text) == completed(context, &old.text)
+        };
+        (new.name == old.name || is_foreign_key) && new.columns == old.columns && is_same()
     };
     table_in(after_file(context), context).is_some_and(|table| table.constraints.iter().any(again))
 }
@@ -215,12 +230,22 @@ pub(in crate::verify) fn is_created_again(context: &RuleContext<'_>, name: &Name
     match kind {
         // Nothing that the running release uses has this name: the file renamed the type.
         SyntaxKind::DROP_TYPE => before.type_def(name, scope).is_absent(),
-        SyntaxKind::DROP_VIEW => {
+        SyntaxKind::DROP_VIEW | SyntaxKind::DROP_MATERIALIZED_VIEW => {
             let found = (before.relation(name, scope), after.relation(name, scope));
             let (Found::Present(Relation::View(old)), Found::Present(Relation::View(new))) = found else {
                 return false;
             };
-            !old.materialized && !new.materialized && !old.has_attached && old.is_contained_in(new)
+            // What the file attached to it first may be dropped again.
+            let is_kept = || {
+                let drops = [SyntaxKind::DROP_INDEX, SyntaxKind::DROP_TRIGGER, SyntaxKind::DROP_RULE];
+                let later =
+                    |other: &StatementContext<'_>| other.statement.range.start > context.statement.range.end;
+                old.attached.iter().all(|own| new.attached.contains(own))
+                    && !context.file.iter().any(|other| later(other) && drops.contains(&other.statement.kind))
+            };
+            old.materialized == new.materialized
+                && old.is_contained_in(new)
+                && (old.attached.is_empty() || is_kept())
         }
         SyntaxKind::DROP_FUNCTION | SyntaxKind::DROP_PROCEDURE | SyntaxKind::DROP_ROUTINE => {
             let (Found::Present(old), Found::Present(new)) =
@@ -253,7 +278,10 @@ fn keeps_privileges(context: &RuleContext<'_>, name: &Name) -> bool {
 pub(super) fn is_enforced_before(context: &RuleContext<'_>, new: Node<'_>, column: Option<&str>) -> bool {
     let text = constraint_text(new, column);
     let is_enforced_by = |old: &Constraint, text: &str| match old.kind {
-        ConstraintKind::ForeignKey { .. } => without_actions(&old.text) == without_actions(text),
+        ConstraintKind::ForeignKey { .. } => {
+            let plain = |text: &str| completed(context, without_actions(text));
+            without_actions(&old.text) == without_actions(text) || plain(&old.text) == plain(text)
+        }
         ConstraintKind::Check => {
             let is_enforced = !old.text.contains("not enforced");
             is_enforced && (old.text == text || allows_more(&old.text, text))
@@ -269,6 +297,33 @@ pub(super) fn is_enforced_before(context: &RuleContext<'_>, new: Node<'_>, colum
     let old_text = with_old_names(&text, &renames);
     let before = renamed_table(context, &renames);
     before.is_some_and(|table| table.constraints.iter().any(|old| is_enforced_by(old, &old_text)))
+}
+
+/// The definition of a foreign key with the columns that it references; if it names none, they are the primary key (manual, CREATE
+/// TABLE).
+fn completed(context: &RuleContext<'_>, text: &str) -> String {
+    let words: Vec<&str> = text.split(' ').collect();
+    let table = words.iter().position(|word| *word == "references").map_or(words.len(), |at| at + 1);
+    let has_list = words.get(table + 1).is_some_and(|word| ["(", "."].contains(word));
+    let target = context.targets().next().filter(|_| !has_list && table < words.len());
+    let columns = target.and_then(|target| {
+        let name = Name { name: words[table].to_owned(), ..target.clone() };
+        let referenced = context.after.table(&name, context.scope).present()?;
+        let key = referenced.constraints.iter().find(|own| own.kind == ConstraintKind::PrimaryKey)?;
+        Some(key.columns.join(" , "))
+    });
+    match columns {
+        Some(columns) => {
+            let (before, rest) = words.split_at(table + 1);
+            [
+                &[before.join(" "), format!("( {columns} )")][..],
+                &rest.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>(),
+            ]
+            .concat()
+            .join(" ")
+        }
+        None => text.to_owned(),
+    }
 }
 
 /// The definition of a foreign key up to its actions.
@@ -320,7 +375,7 @@ mod tests {
         k int, r text, d int, CONSTRAINT t_k_fkey FOREIGN KEY (k) REFERENCES p (id), \
         CONSTRAINT t_d_fkey FOREIGN KEY (d) REFERENCES p (id) ON DELETE CASCADE, CONSTRAINT t_r_check CHECK (r IN ('a', 'b')), \
         CONSTRAINT t_a_key UNIQUE (a)); CREATE UNIQUE INDEX u ON t (b); CREATE INDEX i ON t (k); \
-        CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1; \
+        CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1; CREATE MATERIALIZED VIEW m AS SELECT id FROM t; CREATE UNIQUE INDEX ON m (id); \
         CREATE VIEW w AS WITH o AS (SELECT * FROM t) SELECT o.*, 1 AS n FROM o UNION ALL SELECT o.*, NULL FROM o; \
         CREATE FUNCTION f(x int) RETURNS int LANGUAGE sql AS 'SELECT x'; \
         CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; \
@@ -352,6 +407,8 @@ mod tests {
             "ALTER TABLE t ADD n kind; ALTER TABLE t ALTER n SET NOT NULL, ALTER n SET DEFAULT 'live'",
             "ALTER TABLE t ADD n int; UPDATE t SET n = 1; ALTER TABLE t ALTER n SET DEFAULT 1; ALTER TABLE t ALTER n SET NOT NULL",
             "DROP VIEW w; CREATE VIEW w AS WITH o AS (SELECT * FROM t) SELECT o.*, 1 AS n FROM o UNION ALL SELECT o.*, NULL FROM o",
+            "DROP MATERIALIZED VIEW m; CREATE MATERIALIZED VIEW m AS SELECT id FROM t; CREATE UNIQUE INDEX ON m (id)",
+            "ALTER TABLE t DROP CONSTRAINT t_d_fkey, ADD CONSTRAINT o FOREIGN KEY (d) REFERENCES p ON UPDATE NO ACTION ON DELETE CASCADE NOT DEFERRABLE",
             "CREATE OR REPLACE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()",
             "ALTER TABLE t DROP CONSTRAINT t_r_check; ALTER TABLE t ADD CONSTRAINT t_r_check CHECK (r IN ('a', 'b', 'c'))",
             "ALTER TABLE t ADD CONSTRAINT again CHECK (r IN ('a', 'b'))",
@@ -425,6 +482,15 @@ mod tests {
                 "DROP VIEW w; CREATE VIEW w AS SELECT *, 1 AS n FROM t UNION ALL SELECT *, 2 FROM t",
                 "drop-view",
             ),
+            ("DROP MATERIALIZED VIEW m; CREATE MATERIALIZED VIEW m AS SELECT id FROM t", "drop-view"),
+            (
+                "DROP MATERIALIZED VIEW m; CREATE MATERIALIZED VIEW m AS SELECT id FROM t; CREATE INDEX ON m (id)",
+                "drop-view",
+            ),
+            (
+                "DROP MATERIALIZED VIEW m; CREATE MATERIALIZED VIEW m AS SELECT id FROM t WITH NO DATA; CREATE UNIQUE INDEX ON m (id)",
+                "drop-view",
+            ),
             ("DROP VIEW v CASCADE; CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1", "drop-view"),
             ("DROP VIEW v; CREATE MATERIALIZED VIEW v AS SELECT id, a FROM t WHERE a > 1", "drop-view"),
             (
@@ -481,6 +547,18 @@ mod tests {
             denied.sort_unstable();
             assert_eq!(denied, expected, "{sql}");
         }
+        let renamed = format!(
+            "{BASE}; ALTER TABLE p RENAME TO q; ALTER TABLE q RENAME id TO no; ALTER TABLE t RENAME d TO dd"
+        );
+        let again = |table: &str| {
+            format!(
+                "ALTER TABLE t DROP CONSTRAINT t_d_fkey; ALTER TABLE t ADD FOREIGN KEY (dd) REFERENCES {table} ON DELETE CASCADE"
+            )
+        };
+        assert_eq!(denied_on(&renamed, &again("q (no)")), [""; 0]);
+        assert_eq!(denied_on(&renamed, &again("q")), [""; 0]);
+        let other = format!("{renamed}; CREATE TABLE p (no int PRIMARY KEY)");
+        assert_eq!(denied_on(&other, &again("p (no)")), ["drop-action", "add-foreign-key"]);
         let granted = format!("{BASE}; GRANT SELECT ON v TO app");
         let again = "DROP VIEW v; CREATE VIEW v AS SELECT id, a FROM t WHERE a > 1";
         assert_eq!(denied_on(&granted, again), ["drop-view"]);

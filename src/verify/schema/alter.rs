@@ -5,7 +5,8 @@ use squawk_syntax::SyntaxKind;
 use crate::sql::Node;
 
 use super::parts::{
-    add_constraint, column, column_ref, default_value, name_of, names_of, sequence_of, words,
+    add_constraint, column, column_ref, default_value, foreign_key_text, name_of, names_of, sequence_of,
+    words,
 };
 use super::table::{Column, Constraint, ConstraintKind, Found, OmittedValue, Table, object_name};
 use super::types::SqlType;
@@ -61,6 +62,15 @@ pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
             let named = table.constraints.iter_mut().filter(|own| names.contains(&own.name));
             named.for_each(|constraint| constraint.validated = true);
         }
+        SyntaxKind::ALTER_CONSTRAINT => {
+            let names = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF);
+            let options = action.children().filter(|part| part.kind() != SyntaxKind::CONSTRAINT_NAME_REF);
+            let options: Vec<String> = options.flat_map(|part| words(part)).collect();
+            for constraint in table.constraints.iter_mut().filter(|own| names.contains(&own.name)) {
+                let old = constraint.text.split(' ').map(str::to_owned);
+                constraint.text = foreign_key_text(old.chain(options.iter().cloned()).collect());
+            }
+        }
         SyntaxKind::RENAME_CONSTRAINT => {
             let old = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF);
             let new = names_of(action, SyntaxKind::CONSTRAINT_NAME).concat();
@@ -99,6 +109,9 @@ pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
 }
 
 fn rename_column(table: &mut Table, old: &str, new: &str) {
+    for constraint in table.constraints.iter_mut().filter(|own| own.columns.iter().any(|name| name == old)) {
+        constraint.rename_words(old, new, 0);
+    }
     let of_columns = table.columns.iter_mut().map(|column| &mut column.name);
     let of_constraints = table.constraints.iter_mut().flat_map(|own| own.columns.iter_mut());
     let of_indexes = table.indexes.iter_mut().filter_map(|own| own.columns.as_mut()).flatten();

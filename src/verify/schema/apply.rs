@@ -7,7 +7,7 @@ use squawk_syntax::SyntaxKind;
 use super::alter::{alter, alter_values, define_column};
 use super::like::copy_like;
 use super::name_map::NameMap;
-use super::parts::{add_constraint, constraint_text, index, name_of, words};
+use super::parts::{add_constraint, column_ref, constraint_text, index, name_of, names_of, words};
 use super::query_columns::columns_of_query;
 use super::schema_ref::SchemaRef;
 use super::signature::{may_match, signature};
@@ -227,7 +227,15 @@ impl Schema {
         self.routines.insert(key, Arc::new(routines));
     }
 
+    fn attach_to_view(&mut self, step: Step<'_>) {
+        if let Some(view) = step.target().and_then(|name| self.key_of(self.relations.all(), name, step.scope))
+        {
+            self.relations.attach_to_view(&view, || words(step.node).join(" "));
+        }
+    }
+
     fn create_index(&mut self, step: Step<'_>) {
+        self.attach_to_view(step);
         let made = step.node.child(SyntaxKind::INDEX).map(|index| words(index).last().cloned());
         if let Some(name) = made.flatten() {
             self.knowledge.show(&name);
@@ -249,10 +257,7 @@ impl Schema {
         let name = step.node.children().find(|part| own.contains(&part.kind())).map(|part| name_of(part));
         // Both words have the same meaning (manual, CREATE TRIGGER).
         let text = words(step.node).join(" ").replace(" execute procedure ", " execute function ");
-        if let Some(view) = step.target().and_then(|name| self.key_of(self.relations.all(), name, step.scope))
-        {
-            self.relations.note_attached_to_view(&view);
-        }
+        self.attach_to_view(step);
         self.with_table(step, |table, _, _| {
             table.attached.retain(|own| Some(&own.name) != name.as_ref());
             table.attached.extend(name.map(|name| Attached { name, text }));
@@ -313,6 +318,13 @@ impl Schema {
             }
         });
         if let Some(key) = key {
+            let is_only_one = self.relations.all().with_name(&key.1).len() == 1;
+            let actions = step.node.children();
+            let renames = actions.filter(|action| is_only_one && action.kind() == SyntaxKind::RENAME_COLUMN);
+            for action in renames {
+                let new = names_of(action, SyntaxKind::COLUMN_NAME).concat();
+                self.rename_references(&key.1, &column_ref(action).unwrap_or_default(), &new);
+            }
             let after = self.sequences_of(&key);
             for name in before.into_iter().filter(|name| !after.contains(name)) {
                 self.relations.remove(&(key.0.clone(), name));
@@ -361,7 +373,21 @@ impl Schema {
         {
             self.touched.insert(new.clone());
             self.knowledge.show(&new.1);
+            let new_name = new.1.clone();
             self.relations.insert(new, relation);
+            if self.relations.all().with_name(&old.1).is_empty() {
+                self.rename_references(&old.1, &old.1, &new_name);
+            }
+        }
+    }
+
+    /// Foreign keys that reference the table `table` get its new name, or that of its column; `old` is the one that changes.
+    fn rename_references(&mut self, table: &str, old: &str, new: &str) {
+        let has = |relation: &Relation| matches!(relation, Relation::Table(own) if own.references(table));
+        let all = self.relations.all().iter();
+        let keys: Vec<Key> = all.filter(|(_, relation)| has(relation)).map(|(key, _)| key).collect();
+        for key in keys {
+            self.relations.change_table(&key, |own| own.rename_reference(table, old, new));
         }
     }
 

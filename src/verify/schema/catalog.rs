@@ -268,7 +268,7 @@ impl Relation {
         match (self, text) {
             (Self::Table(fact), Self::Table(text)) => Self::Table(fact.in_form_of(text)),
             (Self::View(fact), Self::View(text)) if fact.materialized == text.materialized => {
-                Self::View(super::View { has_attached: fact.has_attached, ..text.clone() })
+                Self::View(super::View { attached: fact.attached.clone(), ..text.clone() })
             }
             (fact, _) => fact.clone(),
         }

@@ -84,8 +84,8 @@ pub(super) struct View {
     /// The rest of its definition.
     rest: String,
     pub(super) materialized: bool,
-    /// Whether it has triggers or rules.
-    pub(super) has_attached: bool,
+    /// The definitions of its triggers, rules and indexes.
+    pub(super) attached: Vec<String>,
 }
 
 /// A type other than a table's row type.

@@ -45,7 +45,7 @@ impl View {
             columns: columns.collect(),
             rest: words_besides(node, &apart).join(BETWEEN_WORDS),
             materialized: node.kind() == SyntaxKind::CREATE_MATERIALIZED_VIEW,
-            has_attached: false,
+            attached: Vec::new(),
         }
     }
 

@@ -218,7 +218,10 @@ pub(in crate::verify) fn constraint_text(node: Node<'_>, column: Option<&str>) -
         .children()
         .filter(|part| matches!(part.kind(), SyntaxKind::CONSTRAINT_NAME_CLAUSE | SyntaxKind::NOT_VALID))
         .collect();
-    let text = words_besides(node, &apart).join(" ");
+    let words = words_besides(node, &apart);
+    let is_key =
+        matches!(node.kind(), SyntaxKind::FOREIGN_KEY_CONSTRAINT | SyntaxKind::REFERENCES_CONSTRAINT);
+    let text = if is_key { foreign_key_text(words) } else { words.join(" ") };
     match column.filter(|_| node.kind() != SyntaxKind::CHECK_CONSTRAINT) {
         Some(column) if node.kind() == SyntaxKind::REFERENCES_CONSTRAINT => {
             format!("foreign key ( {column} ) {text}")
@@ -226,6 +229,59 @@ pub(in crate::verify) fn constraint_text(node: Node<'_>, column: Option<&str>) -
         Some(column) => format!("{text} ( {column} )"),
         None => text,
     }
+}
+
+/// The definition of a foreign key with its options in one order, without those that the server assumes (manual, CREATE TABLE).
+/// Of two options about deferral the later one counts.
+pub(super) fn foreign_key_text(words: Vec<String>) -> String {
+    let table = words.iter().position(|word| word == "references").map_or(words.len(), |at| at + 2);
+    let list_end = words.iter().skip(table).position(|word| word == ")").map_or(table, |at| table + at + 1);
+    let has_list = words.get(table).is_some_and(|word| word == "(" || word == ".");
+    let at = if has_list { list_end } else { table }.min(words.len());
+    let (head, rest) = words.split_at(at);
+    let mut options: Vec<Vec<&str>> = Vec::new();
+    for word in rest {
+        let begins = match word.as_str() {
+            "on" | "match" | "not" | "initially" => true,
+            "deferrable" | "enforced" => options.last().is_none_or(|last| last != &["not"]),
+            _ => options.is_empty(),
+        };
+        if begins {
+            options.push(Vec::new());
+        }
+        options.last_mut().into_iter().for_each(|last| last.push(word));
+    }
+    let rank = |option: &[&str]| {
+        let all = [
+            ["match"].as_slice(),
+            &["on", "delete"],
+            &["on", "update"],
+            &["deferrable"],
+            &["initially"],
+            &["enforced"],
+        ];
+        let positive: Vec<&str> = option.iter().copied().filter(|word| *word != "not").collect();
+        all.iter().position(|start| positive.starts_with(start)).unwrap_or(all.len())
+    };
+    let mut last: [Option<Vec<&str>>; 7] = Default::default();
+    for option in options {
+        let rank = rank(&option);
+        last[rank] = Some(option);
+    }
+    let assumed = [
+        "match simple",
+        "on delete no action",
+        "on update no action",
+        "not deferrable",
+        "initially immediate",
+        "enforced",
+    ];
+    let kept = last
+        .into_iter()
+        .flatten()
+        .map(|option| option.join(" "))
+        .filter(|option| !assumed.contains(&option.as_str()));
+    std::iter::once(head.join(" ")).chain(kept).collect::<Vec<_>>().join(" ")
 }
 
 /// The columns of an INCLUDE clause.

@@ -51,10 +51,10 @@ impl Relations {
         Some(removed)
     }
 
-    /// A view gets a trigger or rule.
-    pub(super) fn note_attached_to_view(&mut self, key: &Key) {
+    /// A view gets a trigger, a rule or an index.
+    pub(super) fn attach_to_view(&mut self, key: &Key, definition: impl FnOnce() -> String) {
         if let Some(Relation::View(view)) = self.held.get_mut(key) {
-            view.has_attached = true;
+            view.attached.push(definition());
         }
     }
 

@@ -131,7 +131,40 @@ pub(in crate::verify) struct Index {
     pub(in crate::verify) new: bool,
 }
 
+impl Constraint {
+    /// Replaces the identifier `old` in the definition, after its first `skipped` words.
+    pub(super) fn rename_words(&mut self, old: &str, new: &str, skipped: usize) {
+        let words = self.text.split(' ').enumerate();
+        let renamed = words.map(|(at, word)| if at >= skipped && word == old { new } else { word });
+        self.text = renamed.collect::<Vec<_>>().join(" ");
+    }
+
+    /// The place of the referenced table in the words of the definition, if it is `table`.
+    fn reference_to(&self, table: &str) -> Option<usize> {
+        let words: Vec<&str> = self.text.split(' ').collect();
+        let at = words.iter().position(|word| *word == "references")? + 1;
+        let is_foreign_key = matches!(self.kind, ConstraintKind::ForeignKey { .. });
+        let qualified = words.get(at + 1).is_some_and(|word| *word == ".");
+        let name = if qualified { at + 2 } else { at };
+        (is_foreign_key && words.get(name) == Some(&table)).then_some(name)
+    }
+}
+
 impl Table {
+    /// The table `table`, which foreign keys reference, or its column, gets another name.
+    pub(super) fn rename_reference(&mut self, table: &str, old: &str, new: &str) {
+        for constraint in &mut self.constraints {
+            if let Some(at) = constraint.reference_to(table) {
+                constraint.rename_words(old, new, at);
+            }
+        }
+    }
+
+    /// Whether a foreign key references `table`.
+    pub(super) fn references(&self, table: &str) -> bool {
+        self.constraints.iter().any(|constraint| constraint.reference_to(table).is_some())
+    }
+
     fn found<T>(&self, found: Option<T>) -> Found<T> {
         match found {
             Some(found) => Found::Present(found),
@@ -194,6 +227,11 @@ impl Table {
         let numbers = (1..100).map(|number| number.to_string());
         let labels = std::iter::once(String::new()).chain(numbers).map(|number| format!("{label}{number}"));
         labels.map(|label| object_name(of, columns, &label)).find(|name| !taken(name))
+    }
+
+    /// Whether the column `name` has a sequence of its own.
+    pub(in crate::verify) fn has_sequence(&self, name: &str) -> bool {
+        self.sequences.iter().any(|(column, _)| column == name)
     }
 
     /// Whether a column has the type `name`.

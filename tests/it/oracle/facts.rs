@@ -59,38 +59,112 @@ impl std::fmt::Display for Key {
     }
 }
 
-/// `facts` with the names that tables had in `before`; a new name is a property.
+/// `facts` with the names that relations and their parts had in `before`; a new name is a property.
 pub fn with_old_names(facts: &Facts, before: &Facts) -> Facts {
-    let is_table = |key: &&Key| key.kind == "rows" && key.part.is_none();
-    let ids = |facts: &Facts| -> BTreeMap<String, Key> {
-        let of = |key: &Key| (get(&facts[key], "of").to_owned(), key.clone());
-        facts.keys().filter(is_table).map(of).collect()
-    };
-    let old_names = ids(before);
-    let renamed: BTreeMap<(String, String), Key> = ids(facts)
-        .into_iter()
-        .filter_map(|(id, key)| Some(((key.schema.clone(), key.object.clone()), old_names.get(&id)?.clone())))
-        .filter(|((schema, object), old)| *schema != old.schema || *object != old.object)
+    let old = Names::of(before);
+    let now = Names::of(facts);
+    let renamed: Vec<(&String, &String)> = now
+        .relations
+        .iter()
+        .filter_map(|(id, (_, name))| Some((name, &old.relations.get(id)?.1)))
+        .filter(|(name, old)| name != old)
         .collect();
     let mut named = Facts::new();
+    let mut others = Vec::new();
     for (key, properties) in facts {
-        let old = renamed
-            .get(&(key.schema.clone(), key.object.clone()))
-            .filter(|_| ["table", "rows"].contains(&key.kind.as_str()));
-        let Some(old) = old else {
-            named.entry(key.clone()).or_insert_with(|| properties.clone());
+        let (mut key, mut properties) = (key.clone(), properties.clone());
+        let whole = (key.schema.clone(), key.object.clone());
+        let id = now.ids.get(&whole).filter(|_| RELATIONS.contains(&key.kind.as_str()));
+        let Some((id, (schema, object))) = id.and_then(|id| Some((id, old.relations.get(id)?))) else {
+            others.push((key, properties));
             continue;
         };
-        let mut properties = properties.clone();
-        if key.kind == "table" && key.part.is_none() {
-            properties.insert("name".to_owned(), format!("{}.{}", key.schema, key.object));
+        let is_described = !["rows", "id"].contains(&key.kind.as_str());
+        let mut note = |name: String| {
+            if is_described {
+                properties.insert("name".to_owned(), name);
+            }
+        };
+        if let Some((kind, name)) = &mut key.part {
+            let of_part = (id.clone(), kind.clone(), name.clone());
+            match now.part_ids.get(&of_part).map(|of| old.parts.get(&(id.clone(), kind.clone(), of.clone())))
+            {
+                Some(Some(own)) if own != name => {
+                    note(name.clone());
+                    let own = own.clone();
+                    if let Some(definition) = properties.get_mut("definition") {
+                        for word in ["INDEX", "TRIGGER"] {
+                            *definition = definition
+                                .replacen(&format!("{word} {name} "), &format!("{word} {own} "), 1)
+                                .replacen(&format!("{word} \"{name}\" "), &format!("{word} \"{own}\" "), 1);
+                        }
+                    }
+                    *name = own;
+                }
+                // A new part with the name of an old one that has another name now.
+                Some(None) if old.part_ids.get(&of_part).is_some_and(|of| now.has_part(id, kind, of)) => {
+                    name.push_str(" (new)");
+                }
+                _ => {}
+            }
+            // The server prints the names of tables in definitions.
+            if let Some(definition) = properties.get_mut("definition") {
+                for (name, old) in &renamed {
+                    for end in ["(", " "] {
+                        *definition = definition
+                            .replace(&format!(".{name}{end}"), &format!(".{old}{end}"))
+                            .replace(&format!(".\"{name}\"{end}"), &format!(".\"{old}\"{end}"));
+                    }
+                }
+            }
+        } else if (schema, object) != (&key.schema, &key.object) {
+            note(format!("{}.{}", key.schema, key.object));
         }
-        named.insert(
-            Key { schema: old.schema.clone(), object: old.object.clone(), ..key.clone() },
-            properties,
-        );
+        (key.schema, key.object) = (schema.clone(), object.clone());
+        named.insert(key, properties);
+    }
+    for (key, properties) in others {
+        named.entry(key).or_insert(properties);
     }
     named
+}
+
+/// The kinds of facts about relations.
+const RELATIONS: &[&str] = &["table", "view", "sequence", "materialized view", "rows", "id"];
+
+/// What identifies relations and their parts whatever their names are.
+#[derive(Default)]
+struct Names {
+    /// The OID of a relation, by schema and name.
+    ids: BTreeMap<(String, String), String>,
+    relations: BTreeMap<String, (String, String)>,
+    /// The OID or number of a part, by the relation's OID, the kind and the name.
+    part_ids: BTreeMap<(String, String, String), String>,
+    parts: BTreeMap<(String, String, String), String>,
+}
+
+impl Names {
+    fn of(facts: &Facts) -> Self {
+        let mut names = Self::default();
+        let ids = || facts.iter().filter(|(key, _)| key.kind == "id");
+        for (key, properties) in ids().filter(|(key, _)| key.part.is_none()) {
+            let (whole, id) = ((key.schema.clone(), key.object.clone()), get(properties, "of").to_owned());
+            names.relations.insert(id.clone(), whole.clone());
+            names.ids.insert(whole, id);
+        }
+        for (key, properties) in ids() {
+            let Some((kind, name)) = &key.part else { continue };
+            let whole = names.ids[&(key.schema.clone(), key.object.clone())].clone();
+            let id = get(properties, "of").to_owned();
+            names.parts.insert((whole.clone(), kind.clone(), id.clone()), name.clone());
+            names.part_ids.insert((whole, kind.clone(), name.clone()), id);
+        }
+        names
+    }
+
+    fn has_part(&self, whole: &str, kind: &str, id: &str) -> bool {
+        self.parts.contains_key(&(whole.to_owned(), kind.to_owned(), id.to_owned()))
+    }
 }
 
 /// The keys whose properties differ.
@@ -137,10 +211,14 @@ const PLAIN: &[&str] = &[
     "populated",
     "start",
     "columns",
+    "uses",
 ];
 
 impl Compared<'_> {
     fn change(&self, key: &Key) -> (Weight, String) {
+        if key.kind == "id" {
+            return (Weight::Nothing, String::new());
+        }
         let whole_before = self.before.contains_key(&key.whole());
         match (self.before.get(key), self.after.get(key)) {
             (Some(old), None) => self.lost(key, old),
@@ -250,7 +328,18 @@ impl Compared<'_> {
         let is_free = |compared: &Self, column: &Key| {
             compared.is_new_and_empty(column) && distinct || compared.is_new_and_generated(column)
         };
-        if covered || self.any_column(key, new, is_free) { Weight::Nothing } else { Weight::Harm }
+        let may_be_free = |compared: &Self, column: &Key| {
+            let calls = |new: &Properties| get(new, "default").contains("()");
+            compared.is_new(column) && compared.after.get(column).is_some_and(calls)
+        };
+        if covered || self.any_column(key, new, is_free) {
+            Weight::Nothing
+        } else if self.any_column(key, new, may_be_free) {
+            // A function of the project may return another value each time.
+            Weight::Arguable
+        } else {
+            Weight::Harm
+        }
     }
 
     /// Whether another key from before the file has columns that are `as_needed` those of this one.
@@ -326,10 +415,9 @@ impl Compared<'_> {
 
     /// Whether the server gives each row of the release before another value.
     fn is_new_and_generated(&self, column: &Key) -> bool {
+        let distinct = ["gen_random_uuid()", "uuid_generate_v4()", "nextval("];
         let own = |new: &Properties| {
-            get(new, "default").contains("()")
-                || get(new, "default").contains("nextval(")
-                || !get(new, "identity").is_empty()
+            distinct.iter().any(|call| get(new, "default").contains(call)) || !get(new, "identity").is_empty()
         };
         self.is_new(column) && self.after.get(column).is_some_and(own)
     }
@@ -379,6 +467,12 @@ impl Compared<'_> {
             ("index", "definition") if !from.contains("UNIQUE INDEX") => Weight::Nothing,
             ("index", "unique") if from.is_empty() => self.added_unique(key, new),
             ("constraint", "of") if key.kind == "rows" => Weight::Nothing,
+            ("trigger", "name") => Weight::Nothing,
+            ("index", "name") if get(new, "unique").is_empty() => Weight::Nothing,
+            ("constraint", "name") if matches!(kind, "check" | "foreign key") => Weight::Nothing,
+            ("index" | "constraint", "name") => Weight::Arguable,
+            ("column", "type") if key.kind == "view" && self.reads_alike(from, to) => Weight::Nothing,
+            ("column", "type") if self.base(from) == Some(to) => Weight::Nothing,
             ("", "options") if key.kind == "view" => Weight::Harm,
             ("", "options") if matches!(key.kind.as_str(), "function" | "procedure") => Weight::Arguable,
             (_, name) if PLAIN.contains(&name) => Weight::Nothing,
@@ -414,6 +508,16 @@ impl Compared<'_> {
             ("", "type" | "max") if key.kind == "sequence" => Weight::Nothing,
             _ => Weight::Harm,
         }
+    }
+
+    /// The type that a domain restricts.
+    fn base(&self, name: &str) -> Option<&str> {
+        self.domain(name).map(|domain| get(domain, "type"))
+    }
+
+    /// Whether both are the same type, perhaps restricted by a domain.
+    fn reads_alike(&self, from: &str, to: &str) -> bool {
+        self.base(from).unwrap_or(from) == self.base(to).unwrap_or(to)
     }
 
     /// Whether a validated CHECK already refused NULL.

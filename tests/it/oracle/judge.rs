@@ -228,14 +228,27 @@ fn worst(run: &FileRun, observed: &Observation, concerns: impl Fn(&Key) -> bool)
 /// Harms that no denied statement has a part in, each at the first statement that does.
 fn misses(run: &FileRun, denied: &BTreeSet<usize>) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    // The parts of a lost object go with it.
+    // The parts of a lost object, or of one that was created again, go with it.
     let is_whole = |key: &Key| {
-        key.part.is_none() || run.changes.get(&key.whole()).is_none_or(|whole| whole.what != "lost")
+        let rows = Key { kind: "rows".to_owned(), ..key.whole() };
+        let is_other = key.kind != "rows" && run.changes.contains_key(&rows);
+        key.part.is_none()
+            || !is_other && run.changes.get(&key.whole()).is_none_or(|whole| whole.what != "lost")
     };
-    let harms = run
-        .changes
+    // A view shows what a denied statement does to the columns of tables.
+    let denied_columns: BTreeSet<&str> = denied
         .iter()
-        .filter(|(key, change)| change.weight == Weight::Harm && key.kind != "name" && is_whole(key));
+        .flat_map(|index| &run.statements[*index].touched)
+        .filter(|key| key.kind == "table" && key.is_part("column") && run.changes.contains_key(key))
+        .filter_map(|key| key.part.as_ref().map(|(_, name)| name.as_str()))
+        .collect();
+    let is_shown = |key: &Key| {
+        let column = key.part.as_ref().filter(|_| key.kind == "view" && key.is_part("column"));
+        column.is_some_and(|(_, name)| denied_columns.contains(name.as_str()))
+    };
+    let harms = run.changes.iter().filter(|(key, change)| {
+        change.weight == Weight::Harm && key.kind != "name" && is_whole(key) && !is_shown(key)
+    });
     for (key, change) in harms {
         let touches = |key: &Key, index: usize| run.statements[index].touched.contains(key);
         let by: Vec<usize> = (0..run.statements.len()).filter(|index| touches(key, *index)).collect();

@@ -124,7 +124,7 @@ impl<'a> Server<'a> {
     ) -> Result<Vec<String>, String> {
         let mut noted = Err(String::new());
         if writes_rows(sql) {
-            noted = noted_run(session, sql, before).await;
+            noted = noted_run(session, sql, before, &self.facts).await;
         }
         if noted.is_err() {
             noted = run(session, &format!("BEGIN;\n{sql}\n;COMMIT")).await.map(|_| Vec::new());
@@ -235,9 +235,20 @@ const NOTES: &str = "CREATE SCHEMA oracle; GRANT USAGE ON SCHEMA oracle TO publi
         RETURN NULL; END $$";
 
 /// Runs a statement with triggers on the tables of `before`, and returns what they noted.
-async fn noted_run(session: &mut PgConnection, sql: &str, before: &Facts) -> Result<Vec<String>, String> {
+async fn noted_run(
+    session: &mut PgConnection,
+    sql: &str,
+    before: &Facts,
+    now: &Facts,
+) -> Result<Vec<String>, String> {
     let mut tables = serde_json::Map::new();
-    for key in before.keys().filter(|key| key.kind == "table" && key.is_part("column")) {
+    // The file may have given the name of an old column to another one.
+    let is_old = |key: &Key| {
+        let id = Key { kind: "id".to_owned(), ..key.clone() };
+        before.get(&id) == now.get(&id)
+    };
+    let columns = before.keys().filter(|key| key.kind == "table" && key.is_part("column"));
+    for key in columns.filter(|key| is_old(key)) {
         let name = format!("{}.{}", quoted(&key.schema), quoted(&key.object));
         let columns = tables.entry(name).or_insert_with(|| serde_json::Value::Array(Vec::new()));
         let column = key.part.as_ref().map(|(_, name)| name.clone());
@@ -292,6 +303,15 @@ async fn facts(observer: &mut PgConnection) -> Facts {
             JOIN pg_attribute ON attrelid = c.oid WHERE relkind IN ('r', 'p') AND nspname = ANY (ARRAY({SCHEMAS})) AND attnum > 0 AND NOT attisdropped \
          UNION ALL SELECT nspname, 'rows', relname, 'constraint', conname, concat('of=', conkey) FROM pg_constraint \
             JOIN pg_class c ON c.oid = conrelid JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = ANY (ARRAY({SCHEMAS})) \
+         UNION ALL SELECT nspname, 'id', relname, NULL, NULL, concat('of=', c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
+            WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND nspname = ANY (ARRAY({SCHEMAS})) \
+         UNION ALL SELECT nspname, 'id', c.relname, part, name, concat('of=', of) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
+            CROSS JOIN LATERAL (SELECT 'column' AS part, attname AS name, attnum::text AS of FROM pg_attribute \
+               WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped \
+               UNION ALL SELECT 'constraint', conname, oid::text FROM pg_constraint WHERE conrelid = c.oid \
+               UNION ALL SELECT 'trigger', tgname, oid::text FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal \
+               UNION ALL SELECT 'index', relname, indexrelid::text FROM pg_index JOIN pg_class i ON i.oid = indexrelid WHERE indrelid = c.oid) parts \
+            WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND nspname = ANY (ARRAY({SCHEMAS})) \
          UNION ALL SELECT nspname, 'name', relname, NULL, NULL, '' FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
             JOIN pg_index ON indexrelid = c.oid WHERE indisunique AND nspname = ANY (ARRAY({SCHEMAS})) \
          UNION ALL SELECT nspname, 'name', conname, NULL, NULL, '' FROM pg_constraint \
