@@ -36,11 +36,9 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
 pub(in crate::verify) fn is_never_null(context: &RuleContext<'_>, column: Node<'_>) -> bool {
     let Some(of_type) = column.child(SyntaxKind::PATH_TYPE).map(Node::span) else { return false };
     let names = context.statement.names.iter();
-    names.filter(|name| of_type.start <= name.range.start && name.range.end <= of_type.end).any(|name| {
-        let found = context.schema.type_def(name, context.scope).present();
-        let refuses = |check: &String| check.contains("value is not null") && !check.contains(" or ");
-        matches!(found, Some(TypeDef::Domain { refuses_null, checks, .. }) if *refuses_null || checks.iter().any(refuses))
-    })
+    names
+        .filter(|name| of_type.start <= name.range.start && name.range.end <= of_type.end)
+        .any(|name| context.schema.type_def(name, context.scope).present().is_some_and(TypeDef::refuses_null))
 }
 
 /// Whether the server gives the column a value other than NULL: a default, an identity, a generated column, or a serial type

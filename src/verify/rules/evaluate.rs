@@ -135,9 +135,7 @@ fn binary(node: Node<'_>, columns: Columns<'_>) -> Value {
             Value::Null
         }
         "in" | "notin" => is_in(&one, right, columns, operator == "in"),
-        "=" if two == Value::NotNull && right.kind() == SyntaxKind::CALL_EXPR => {
-            is_in(&one, right, columns, true)
-        }
+        "=" if right.has_child(ANY) => is_in(&one, right, columns, true),
         "=" => equals(&one, &two).map_or(Value::Unknown, Value::Bool),
         "<>" | "!=" => equals(&one, &two).map_or(Value::Unknown, |equal| Value::Bool(!equal)),
         "<" | "<=" | ">" | ">=" => {
@@ -146,6 +144,8 @@ fn binary(node: Node<'_>, columns: Columns<'_>) -> Value {
         _ => Value::Unknown,
     }
 }
+
+const ANY: &[SyntaxKind] = &[SyntaxKind::ANY_FN, SyntaxKind::SOME_FN];
 
 fn is_ordered(order: Ordering, operator: &str) -> bool {
     match operator {
@@ -202,7 +202,7 @@ fn is_in(value_of: &Value, list: Node<'_>, columns: Columns<'_>, expected: bool)
 fn items(list: Node<'_>) -> Option<Vec<Node<'_>>> {
     match list.kind() {
         SyntaxKind::TUPLE_EXPR | SyntaxKind::ARRAY_EXPR => Some(list.children().collect()),
-        SyntaxKind::CALL_EXPR => array(list.child(SyntaxKind::ARG_LIST)?),
+        SyntaxKind::CALL_EXPR => array(list.children().next()?),
         SyntaxKind::PAREN_EXPR => Some(list.children().collect()),
         _ => None,
     }
@@ -211,7 +211,7 @@ fn items(list: Node<'_>) -> Option<Vec<Node<'_>>> {
 fn array(node: Node<'_>) -> Option<Vec<Node<'_>>> {
     match node.kind() {
         SyntaxKind::ARRAY_EXPR => items(node),
-        SyntaxKind::ARG_LIST | SyntaxKind::ARG | SyntaxKind::PAREN_EXPR | SyntaxKind::CAST_EXPR => {
+        SyntaxKind::ANY_FN | SyntaxKind::SOME_FN | SyntaxKind::PAREN_EXPR | SyntaxKind::CAST_EXPR => {
             array(node.children().next()?)
         }
         _ => None,
@@ -268,7 +268,6 @@ fn call(node: Node<'_>, columns: Columns<'_>) -> Value {
     }
     match name.as_str() {
         "coalesce" => arguments.into_iter().find(|argument| *argument != Value::Null).unwrap_or(Value::Null),
-        "any" | "all" | "some" => Value::NotNull,
         _ => Value::Unknown,
     }
 }

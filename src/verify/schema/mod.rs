@@ -102,6 +102,14 @@ pub(super) enum TypeDef {
     Other,
 }
 
+impl TypeDef {
+    /// Whether it is a domain that does not allow NULL.
+    pub(super) fn refuses_null(&self) -> bool {
+        let refuses = |check: &String| check.contains("value is not null") && !check.contains(" or ");
+        matches!(self, Self::Domain { refuses_null, checks, .. } if *refuses_null || checks.iter().any(refuses))
+    }
+}
+
 /// A routine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Routine {
