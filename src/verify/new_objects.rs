@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use squawk_syntax::SyntaxKind;
 
 use super::schema::{Routine, SchemaRef};
-use crate::sql::{Name, NameRole, Node, Scope, Script, Statement};
+use crate::sql::{Name, NameRole, Node, RELATIONS, Scope, Script, Statement};
 
 /// The objects that a file or a template has created.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub(super) struct NewObjects<'a> {
     /// The kind of the creating statement for each object.
     objects: HashMap<Key, SyntaxKind>,
     path_changed: bool,
+    /// Whether a new table is the partition or the child of another one.
+    joined: bool,
     /// The unqualified names of all routines that the file defines, new or not.
     defined: HashSet<String>,
 }
@@ -106,6 +108,18 @@ impl<'a> NewObjects<'a> {
             }
             self.objects.insert(key, statement.kind);
         } else if drops_its_targets(statement.kind) || (script.contains(MOVES) && node.contains(MOVES)) {
+            let mut tables = statement.names.iter().filter(|name| RELATIONS.contains(&name.kind));
+            if node.contains(JOINS) {
+                // A new table gets the rows of another one, which is new too.
+                if tables.all(|name| self.holds_table(name, scope)) {
+                    self.joined = true;
+                    return;
+                }
+                // Its new parent gets the old rows too.
+                if self.joined {
+                    self.objects.retain(|_, kind| !TABLES.contains(kind));
+                }
+            }
             let old: Vec<Key> =
                 targets().filter_map(|name| self.key(name, signature(name, node), scope)).collect();
             for key in old {
@@ -209,6 +223,8 @@ const ROUTINES: &[SyntaxKind] = &[
     SyntaxKind::PROCEDURE_NAME_REF,
     SyntaxKind::ROUTINE_NAME_REF,
 ];
+
+const JOINS: &[SyntaxKind] = &[SyntaxKind::ATTACH_PARTITION, SyntaxKind::INHERIT_TABLE];
 
 /// After these, a name refers to another object, or a new table contains old rows.
 const MOVES: &[SyntaxKind] = &[

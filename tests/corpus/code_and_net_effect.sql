@@ -222,3 +222,5 @@ DROP MATERIALIZED VIEW sales; CREATE MATERIALIZED VIEW sales AS SELECT customer_
 DROP MATERIALIZED VIEW sales; CREATE MATERIALIZED VIEW sales AS SELECT customer_id, sum(net) AS amount FROM orders GROUP BY customer_id; CREATE UNIQUE INDEX sales_customer_idx ON sales (customer_id); GRANT SELECT ON sales TO corpus_reader;
 -- reject | net effect | materialized view | REFRESH CONCURRENTLY needs the index
 DROP MATERIALIZED VIEW sales; CREATE MATERIALIZED VIEW sales AS SELECT customer_id, sum(net) AS amount FROM orders GROUP BY customer_id; GRANT SELECT ON sales TO corpus_reader;
+-- reject | rename | renamed column | its values prevent deletes in the other table
+ALTER TABLE invoices RENAME order_id TO document_id; ALTER TABLE invoices ADD FOREIGN KEY (document_id) REFERENCES documents;

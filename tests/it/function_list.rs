@@ -12,9 +12,10 @@ const LINE: usize = 110;
 const LEFT_OUT: &[&str] =
     &["dblink_current_query", "dblink_get_pkey", "postgresql_fdw_validator", "xpath_table"];
 
-/// The functions that have no volatile variant, and whether all variants are strict. Functions that only the server itself can
+/// The functions that have no volatile variant, whether all variants are strict, and whether the server itself has one. Functions that only the server itself can
 /// call, because of their types, are not listed.
-const FUNCTIONS: &str = "SELECT proname::text, bool_and(proisstrict)::text FROM pg_proc \
+const FUNCTIONS: &str = "SELECT proname::text, bool_and(proisstrict)::text, \
+    bool_or(pronamespace = 'pg_catalog'::regnamespace)::text FROM pg_proc \
     WHERE proname !~ '[^a-z0-9_]|_validator$' AND prokind IN ('f', 'a', 'w') GROUP BY proname \
     HAVING bool_and(provolatile <> 'v') AND bool_or(NOT EXISTS (SELECT FROM unnest(proargtypes || prorettype) a (t) \
         JOIN pg_type ON pg_type.oid = t WHERE typname IN ('internal', 'cstring', 'trigger', 'event_trigger') OR typname LIKE '%_handler'))";
@@ -31,18 +32,22 @@ fn the_list_contains_the_functions_of_this_server() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(LIST);
     let written = std::fs::read_to_string(path).unwrap();
     let listed = written.split_ascii_whitespace();
-    let mut all: BTreeMap<String, bool> =
-        listed.map(|name| (name.trim_end_matches('*').to_owned(), name.ends_with('*'))).collect();
+    // Whether it is strict, and whether it is a function of the server.
+    let mut all: BTreeMap<String, (bool, bool)> = listed
+        .map(|name| (name.trim_matches(['+', '*']).to_owned(), (name.ends_with('*'), !name.starts_with('+'))))
+        .collect();
     for row in db.rows(FUNCTIONS) {
-        let (name, is_strict) = (row[0].clone(), row[1] == "true");
+        let (name, is_strict, of_server) = (row[0].clone(), row[1] == "true", row[2] == "true");
         if !LEFT_OUT.contains(&name.as_str()) {
-            all.entry(name).and_modify(|strict| *strict &= is_strict).or_insert(is_strict);
+            let merge = |all: &mut (bool, bool)| *all = (all.0 && is_strict, all.1 || of_server);
+            all.entry(name).and_modify(merge).or_insert((is_strict, of_server));
         }
     }
     let mut text = String::new();
     let mut length = 0;
-    for (name, is_strict) in all {
-        let word = if is_strict { format!("{name}*") } else { name };
+    for (name, (is_strict, of_server)) in all {
+        let mark = |is: bool, mark: &'static str| if is { mark } else { "" };
+        let word = format!("{}{name}{}", mark(!of_server, "+"), mark(is_strict, "*"));
         let fits = length + 1 + word.len() <= LINE;
         if length > 0 {
             text.push(if fits { ' ' } else { '\n' });

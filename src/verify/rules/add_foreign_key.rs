@@ -45,10 +45,23 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
         .collect()
 }
 
-/// Whether the file added a column of the key that the running release leaves NULL.
+/// Whether the running release leaves a column of the key NULL: the file added it, or gave it a name that the release does not know.
+/// A renamed column has values, which prevent deletes of the rows that they reference, if the table that is referenced is in use.
 fn stays_null(context: &RuleContext<'_>, constraint: Node<'_>) -> bool {
     let list = constraint.child(SyntaxKind::FOREIGN_KEY_COLUMN_LIST);
     let columns = list.map(|list| names_of(list, SyntaxKind::COLUMN_NAME_REF)).unwrap_or_default();
     let full = constraint.contains(&[SyntaxKind::MATCH_FULL]);
-    !full && columns.iter().any(|name| is_new_and_omitted(context, name))
+    let range = constraint.range();
+    let mut referenced = context
+        .statement
+        .names
+        .iter()
+        .filter(|name| range.start <= name.range.start && name.range.end <= range.end);
+    let mut references_new = || referenced.any(|name| context.is_new_table(name));
+    let table = context.targets().next().and_then(|name| context.after.table(name, context.scope).present());
+    let is_added = |name: &String| {
+        table.is_none_or(|table| table.column(name).present().is_some_and(|column| column.new))
+    };
+    let stays_null: Vec<_> = columns.iter().filter(|name| is_new_and_omitted(context, name)).collect();
+    !full && !stays_null.is_empty() && (stays_null.into_iter().any(is_added) || references_new())
 }

@@ -131,6 +131,13 @@ mod tests {
             assert!(!denied_on(base, sql).contains(&"opaque-code"), "{sql}");
         }
         assert_eq!(denied("SELECT never_heard_of()"), ["opaque-code"]);
+        // Functions of extensions, unless the project may have one of that name.
+        assert_eq!(denied_on(base, "SELECT delete(h, 'a') FROM t"), [""; 0]);
+        assert_eq!(denied("SELECT delete(h, 'a') FROM t"), ["opaque-code"]);
+        let own = "CREATE TABLE t (a int); CREATE FUNCTION delete(x int) RETURNS int LANGUAGE sql AS 'DELETE FROM t WHERE a = x; SELECT 1'";
+        assert_eq!(denied_on(own, "SELECT delete(a) FROM t"), ["opaque-code"]);
+        let dynamic = "DO $$ BEGIN EXECUTE 'CREATE FUNCTION index(int) …'; END $$; SELECT index(1)";
+        assert_eq!(denied_on(base, dynamic), ["opaque-code", "opaque-code"]);
     }
 
     #[test]

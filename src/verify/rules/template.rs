@@ -3,7 +3,7 @@
 use crate::sql::{Lookup, NameRole};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
-use crate::verify::schema::is_builtin_function;
+use crate::verify::schema::is_server_function;
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[BEYOND, ORDER];
@@ -23,8 +23,8 @@ const ORDER: Rule = Rule {
 fn order(context: &RuleContext<'_>) -> Vec<Span> {
     let names = context.statement.names.iter().filter(|_| context.in_template);
     let expected = names.filter(|name| name.lookup == Lookup::Expected);
-    // Built-in objects are found first.
-    expected.filter(|name| !is_builtin_function(&name.name)).map(|name| name.range.clone()).collect()
+    // Functions of the server are found first.
+    expected.filter(|name| !is_server_function(&name.name)).map(|name| name.range.clone()).collect()
 }
 
 const BEYOND: Rule = Rule {

@@ -12,7 +12,7 @@ use super::{Routine, Schema};
 use crate::sql::{Name, Node, Scope, Script, Statement};
 
 /// The functions of the server and of its contrib extensions that may not change data: those that are immutable or stable in the
-/// catalogs of the supported versions. `*` marks those that return NULL if an argument is NULL.
+/// catalogs of the supported versions. `+` marks those of extensions, `*` those that return NULL if an argument is NULL.
 /// `tests/it/function_list.rs` generates the list.
 const STABLE: &str = include_str!("harmless_functions.txt");
 
@@ -238,8 +238,11 @@ impl Schema {
             });
             return if pure { Call::Harmless } else { Call::Opaque };
         }
-        // Extensions may be in any schema.
-        let known = harmless(&name.name) || (may_be_builtin && is_covered_elsewhere(name));
+        // Extensions may be in any schema. The server finds a function of the project before one of an extension.
+        let home = || self.creation_schema(name, scope);
+        let is_extension = || home().is_some_and(|home| self.knowledge.proves_absence(&home, &name.name));
+        let is_listed = harmless(&name.name) && (!is_of_extension(&name.name) || is_extension());
+        let known = is_listed || (may_be_builtin && is_covered_elsewhere(name));
         match (known, may_be_builtin) {
             (true, true) => Call::Harmless,
             (true, false) if matches!(name.schema.as_deref(), Some("public" | "extensions")) => {
@@ -262,11 +265,17 @@ pub fn is_builtin_function(name: &str) -> bool {
     harmless(name)
 }
 
+/// Whether the server finds a function of its own with that name before those of users.
+pub(in crate::verify) fn is_server_function(name: &str) -> bool {
+    harmless(name) && !is_of_extension(name)
+}
+
 /// Whether the statement is a DELETE or UPDATE that calls no function of users, which the planner might execute.
 pub fn is_plain_row_write(statement: &Statement) -> bool {
     let mut calls = statement.names.iter().filter(|name| name.kind == SyntaxKind::CALL_EXPR);
+    let is_server_function = |name: &str| is_listed(name) && !is_of_extension(name);
     matches!(statement.kind, SyntaxKind::DELETE | SyntaxKind::UPDATE)
-        && calls.all(|name| name.schema.is_none() && is_listed(&name.name))
+        && calls.all(|name| name.schema.is_none() && is_server_function(&name.name))
 }
 
 fn harmless(name: &str) -> bool {
@@ -277,13 +286,26 @@ fn is_listed(name: &str) -> bool {
     STABLE_NAMES.contains_key(name) || VOLATILE.contains(&name)
 }
 
-/// Whether the function `name` of the server or of a contrib extension returns NULL if an argument is NULL.
-pub(in crate::verify) fn is_strict(name: &str) -> bool {
-    STABLE_NAMES.get(name).is_some_and(|is_strict| *is_strict)
+/// Whether the list says that a contrib extension, and not the server, has the function `name`.
+fn is_of_extension(name: &str) -> bool {
+    STABLE_NAMES.get(name).is_some_and(|listed| listed.is_of_extension)
 }
 
-/// Whether each of the functions in the generated list is strict.
-static STABLE_NAMES: LazyLock<HashMap<&str, bool>> = LazyLock::new(|| {
-    let names = STABLE.split_ascii_whitespace();
-    names.map(|name| name.strip_suffix('*').map_or((name, false), |name| (name, true))).collect()
+/// Whether the function `name` of the server or of a contrib extension returns NULL if an argument is NULL.
+pub(in crate::verify) fn is_strict(name: &str) -> bool {
+    STABLE_NAMES.get(name).is_some_and(|listed| listed.is_strict)
+}
+
+/// A function in the generated list.
+struct Listed {
+    is_of_extension: bool,
+    is_strict: bool,
+}
+
+static STABLE_NAMES: LazyLock<HashMap<&str, Listed>> = LazyLock::new(|| {
+    let listed = |word: &'static str| {
+        let listed = Listed { is_of_extension: word.starts_with('+'), is_strict: word.ends_with('*') };
+        (word.trim_matches(['+', '*']), listed)
+    };
+    STABLE.split_ascii_whitespace().map(listed).collect()
 });

@@ -26,7 +26,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 pub use catalog::{CatalogObject, CatalogSchema, CatalogTenant, DatabaseCatalog};
-pub(super) use code::{calls, executed, is_strict};
+pub(super) use code::{calls, executed, is_server_function, is_strict};
 pub use code::{is_builtin_function, is_plain_row_write};
 use knowledge::Knowledge;
 use name_map::NameMap;

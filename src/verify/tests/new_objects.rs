@@ -18,9 +18,34 @@ fn new_objects_are_ignored() {
         "CREATE TYPE mood AS ENUM ('a'); ALTER TYPE mood RENAME VALUE 'a' TO 'b'",
         "CREATE TABLE a (id int); CREATE INDEX i ON a (id); DROP INDEX i",
         "SELECT 1 AS a INTO TEMP s; DELETE FROM s",
+        "CREATE TABLE a (id int); CREATE TABLE b (id int); ALTER TABLE b INHERIT a; DELETE FROM a; DROP TABLE b",
     ] {
         assert_eq!(ids(sql), [""; 0], "{sql}");
     }
+}
+
+#[test]
+fn all_tables_of_a_template_are_new() {
+    let tables = "CREATE TABLE e (at date NOT NULL) PARTITION BY RANGE (at); CREATE TABLE old (at date NOT NULL); \
+        CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';";
+    let attach = "ATTACH PARTITION old FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')";
+    for schema in ["", "{org_schema}."] {
+        for table in ["e", "old"] {
+            let trigger = format!(
+                "CREATE TRIGGER g BEFORE INSERT ON {schema}{table} FOR EACH ROW EXECUTE FUNCTION f()"
+            );
+            let sql =
+                format!("{tables} ALTER TABLE {schema}e {attach}; {trigger}; DELETE FROM {schema}{table}");
+            let found = all_ids_in_template(&sql);
+            assert!(
+                !found.contains(&"create-trigger") && !found.contains(&"delete-without-where"),
+                "{sql}: {found:?}"
+            );
+        }
+    }
+    let shared =
+        "CREATE TRIGGER g BEFORE INSERT ON datalinx_platform.users FOR EACH ROW EXECUTE FUNCTION f()";
+    assert!(all_ids_in_template(&format!("{tables} {shared}")).contains(&"create-trigger"));
 }
 
 #[test]
@@ -36,6 +61,10 @@ fn objects_that_may_be_old_are_not_ignored() {
         ("CREATE VIEW v AS SELECT * FROM users; DELETE FROM v", "delete-without-where"),
         ("CREATE TABLE a (id int); ALTER TABLE a ATTACH PARTITION users DEFAULT; DROP TABLE a", "drop-table"),
         ("CREATE TABLE a (id int); ALTER TABLE users INHERIT a; DELETE FROM a", "delete-without-where"),
+        (
+            "CREATE TABLE a (id int); CREATE TABLE b (id int); ALTER TABLE a ATTACH PARTITION b DEFAULT; ALTER TABLE b ATTACH PARTITION users DEFAULT; DELETE FROM a",
+            "delete-without-where",
+        ),
         ("CREATE TABLE a (id int); SET LOCAL search_path = other; DROP TABLE a", "drop-table"),
         ("CREATE TABLE a (id int); SELECT set_config('search_path', 'b', true); DROP TABLE a", "drop-table"),
         ("CREATE TABLE a (id int); ALTER TABLE a RENAME TO b; DROP TABLE a", "drop-table"),

@@ -241,8 +241,9 @@ impl Compared<'_> {
                 _ => Weight::Arguable,
             },
             Some("trigger") if Self::has_same(key, old, self.after) => Weight::Nothing,
+            Some("constraint") if self.is_same_key(key) => Weight::Nothing,
             // A second index guarantees the same.
-            Some("index") if self.is_covered(key, old, BTreeSet::eq) => Weight::Arguable,
+            Some("index") if self.is_covered(key, old, self.after, BTreeSet::eq) => Weight::Arguable,
             Some("constraint") if kind == "check" => Weight::Nothing,
             Some("constraint") if kind == "foreign key" => {
                 if has_action(get(old, "definition")) {
@@ -284,10 +285,15 @@ impl Compared<'_> {
             "column" => self.added_column(key, new),
             "index" if get(new, "unique").is_empty() => Weight::Nothing,
             "index" | "constraint" | "trigger" if Self::has_same(key, new, self.before) => Weight::Nothing,
+            "constraint" if self.is_same_key(key) => Weight::Nothing,
             "index" => self.added_unique(key, new),
             "constraint" => match kind {
                 "primary key" | "unique" | "exclusion" => self.added_unique(key, new),
                 "foreign key" if self.any_column(key, new, Self::is_new_and_empty) => Weight::Nothing,
+                // The release before cannot name the column, and deletes no rows of a new table.
+                "foreign key" if self.references_new(new) && self.any_name(key, new, Self::is_renamed) => {
+                    Weight::Nothing
+                }
                 "check" => self.added_check(key, new),
                 _ => Weight::Harm,
             },
@@ -322,7 +328,7 @@ impl Compared<'_> {
     /// A unique index or constraint. It refuses nothing if rows of the release before have NULL or a generated value in one
     /// of its columns, or if another key already covers its columns.
     fn added_unique(&self, key: &Key, new: &Properties) -> Weight {
-        let covered = self.is_covered(key, new, BTreeSet::is_subset);
+        let covered = self.is_covered(key, new, self.before, BTreeSet::is_subset);
         let distinct = !get(new, "definition").contains("NULLS NOT DISTINCT");
         let distinct = distinct && get(new, "type") != "primary key";
         let is_free = |compared: &Self, column: &Key| {
@@ -332,7 +338,8 @@ impl Compared<'_> {
             let calls = |new: &Properties| get(new, "default").contains("()");
             compared.is_new(column) && compared.after.get(column).is_some_and(calls)
         };
-        if covered || self.any_column(key, new, is_free) {
+        let is_unknown = distinct && self.any_name(key, new, Self::is_renamed);
+        if covered || is_unknown || self.any_column(key, new, is_free) {
             Weight::Nothing
         } else if self.any_column(key, new, may_be_free) {
             // A function of the project may return another value each time.
@@ -342,15 +349,16 @@ impl Compared<'_> {
         }
     }
 
-    /// Whether another key from before the file has columns that are `as_needed` those of this one.
+    /// Whether another key in `facts` has columns that are `as_needed` those of this one.
     fn is_covered(
         &self,
         key: &Key,
         properties: &Properties,
+        facts: &Facts,
         as_needed: fn(&BTreeSet<String>, &BTreeSet<String>) -> bool,
     ) -> bool {
         let columns = self.columns(key, properties);
-        self.before.iter().any(|(old_key, old)| {
+        facts.iter().any(|(old_key, old)| {
             let is_key = old_key.is_part("constraint")
                 && matches!(get(old, "type"), "primary key" | "unique")
                 || old_key.is_part("index")
@@ -367,8 +375,9 @@ impl Compared<'_> {
 
     fn added_check(&self, key: &Key, new: &Properties) -> Weight {
         let columns = self.columns(key, new);
+        let is_new = |name: &String| self.is_new(&key.sibling("column", name));
         let all_new =
-            !columns.is_empty() && columns.iter().all(|name| self.is_new(&key.sibling("column", name)));
+            columns.iter().all(is_new) && (!columns.is_empty() || self.any_name(key, new, Self::is_renamed));
         let not_null = columns.len() == 1
             && get(new, "definition").trim_end_matches(" NO INHERIT").contains("IS NOT NULL))")
             && columns.iter().all(|name| {
@@ -405,6 +414,41 @@ impl Compared<'_> {
             ["default", "generated", "identity"].iter().any(|name| !get(new, name).is_empty())
         };
         self.is_new(column) && self.after.get(column).is_some_and(|new| !filled(new))
+    }
+
+    /// Whether the foreign key `key` was there before and is there after the file, perhaps under another name.
+    fn is_same_key(&self, key: &Key) -> bool {
+        let id = Key { kind: "id".to_owned(), ..key.clone() };
+        let keys = |facts: &Facts| -> BTreeSet<String> {
+            let of_table =
+                facts.iter().filter(|(other, _)| other.is_part("constraint") && other.whole() == id.whole());
+            of_table
+                .map(|(_, found)| get(found, "key").to_owned())
+                .filter(|found| !found.is_empty())
+                .collect()
+        };
+        let own = self.before.get(&id).or_else(|| self.after.get(&id)).map_or("", |found| get(found, "key"));
+        keys(self.before).contains(own) && keys(self.after).contains(own)
+    }
+
+    /// Whether the referenced table is new.
+    fn references_new(&self, new: &Properties) -> bool {
+        let table = get(new, "definition").split_once(" REFERENCES ").map_or("", |(_, rest)| rest);
+        let table = table.split('(').next().unwrap_or_default().split('.').next_back().unwrap_or_default();
+        !self.before.keys().any(|key| key.kind == "table" && key.object == table.trim_matches('"'))
+    }
+
+    /// Whether the file gave the name of `column` to a column from before.
+    fn is_renamed(&self, column: &Key) -> bool {
+        let name = column.part.as_ref().map_or("", |(_, name)| name);
+        let of_table =
+            self.after.iter().filter(|(key, _)| key.is_part("column") && key.whole() == column.whole());
+        of_table.into_iter().any(|(_, found)| get(found, "name") == name)
+    }
+
+    fn any_name(&self, key: &Key, properties: &Properties, is: impl Fn(&Self, &Key) -> bool) -> bool {
+        let listed = get(properties, "columns").split('\u{1e}');
+        listed.into_iter().any(|name| is(self, &key.sibling("column", name)))
     }
 
     /// Whether the file made the column, perhaps under the name of another one.
@@ -504,6 +548,7 @@ impl Compared<'_> {
                 Weight::Arguable
             }
             ("", "definition") if key.kind == "view" => Weight::Arguable,
+            ("", "replica identity") if to == "full" => Weight::Nothing,
             (_, "privileges") if is_subset(from, to) => Weight::Nothing,
             ("", "type" | "max") if key.kind == "sequence" => Weight::Nothing,
             _ => Weight::Harm,

@@ -305,12 +305,13 @@ async fn facts(observer: &mut PgConnection) -> Facts {
             JOIN pg_class c ON c.oid = conrelid JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = ANY (ARRAY({SCHEMAS})) \
          UNION ALL SELECT nspname, 'id', relname, NULL, NULL, concat('of=', c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
             WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND nspname = ANY (ARRAY({SCHEMAS})) \
-         UNION ALL SELECT nspname, 'id', c.relname, part, name, concat('of=', of) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
-            CROSS JOIN LATERAL (SELECT 'column' AS part, attname AS name, attnum::text AS of FROM pg_attribute \
+         UNION ALL SELECT nspname, 'id', c.relname, part, name, concat_ws(E'\x1f', concat('of=', of), 'key=' || key) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
+            CROSS JOIN LATERAL (SELECT 'column' AS part, attname AS name, attnum::text AS of, NULL AS key FROM pg_attribute \
                WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped \
-               UNION ALL SELECT 'constraint', conname, oid::text FROM pg_constraint WHERE conrelid = c.oid \
-               UNION ALL SELECT 'trigger', tgname, oid::text FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal \
-               UNION ALL SELECT 'index', relname, indexrelid::text FROM pg_index JOIN pg_class i ON i.oid = indexrelid WHERE indrelid = c.oid) parts \
+               UNION ALL SELECT 'constraint', conname, oid::text, CASE contype WHEN 'f' THEN concat_ws(' ', conkey, confrelid, confkey, confupdtype, \
+                  confdeltype, confmatchtype, condeferred) END FROM pg_constraint WHERE conrelid = c.oid \
+               UNION ALL SELECT 'trigger', tgname, oid::text, NULL FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal \
+               UNION ALL SELECT 'index', relname, indexrelid::text, NULL FROM pg_index JOIN pg_class i ON i.oid = indexrelid WHERE indrelid = c.oid) parts \
             WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND nspname = ANY (ARRAY({SCHEMAS})) \
          UNION ALL SELECT nspname, 'name', relname, NULL, NULL, '' FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
             JOIN pg_index ON indexrelid = c.oid WHERE indisunique AND nspname = ANY (ARRAY({SCHEMAS})) \
