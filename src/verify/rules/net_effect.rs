@@ -65,14 +65,19 @@ pub(super) fn tables_before<'a>(context: &'a RuleContext<'_>) -> impl Iterator<I
     before.into_iter().chain(table_in(Some(context.schema), context))
 }
 
+/// The statement's table before the file, which may have renamed it.
+fn table_before<'a>(context: &RuleContext<'a>) -> Option<&'a Table> {
+    table_in(before_file(context), context).or_else(|| renamed_table(context, &renames_before(context)))
+}
+
 /// The column before the file.
 pub(super) fn column_before<'a>(context: &RuleContext<'a>, name: &str) -> Option<&'a Column> {
-    table_in(before_file(context), context)?.column(name).present()
+    table_before(context)?.column(name).present()
 }
 
 /// Whether the table had no column `name` before the file.
 pub(super) fn column_was_absent(context: &RuleContext<'_>, name: &str) -> bool {
-    table_in(before_file(context), context).is_some_and(|table| table.column(name).is_absent())
+    table_before(context).is_some_and(|table| table.column(name).is_absent())
 }
 
 /// Whether the file gave the object that the statement renames the name that it has now, which the running release does not know.
@@ -115,7 +120,7 @@ pub(super) fn omitted_in_new_column<'a>(
     let end = context.statement.range.end;
     let next = context.file.iter().find(|other| other.statement.range.start >= end);
     let after_statement = next.map_or(context.after, |next| &next.schema);
-    let before = table_in(before_file(context), context);
+    let before = table_before(context);
     let is_new = |column: &&Column| column.new || before.is_some_and(|table| table.column(name).is_absent());
     let in_body = !std::ptr::eq(context.script, context.file_script);
     let table = if in_body { context.table().present() } else { table_in(Some(after_statement), context) };
@@ -194,9 +199,10 @@ pub(in crate::verify) fn attached_changes(context: &RuleContext<'_>, _: &Span) -
     let same = || {
         let part = context.node.children().find(|part| parts.contains(&part.kind()))?;
         let name = words(part).concat();
-        let old = table_in(before_file(context), context)?.attached_object(&name).present()?;
+        let old = table_before(context)?.attached_object(&name).present()?;
         let new = table_in(after_file(context), context)?.attached_object(&name).present()?;
-        Some(old.text == new.text && !old.text.is_empty())
+        let is_same = || old.text == with_old_names(&new.text, &renames_before(context));
+        Some((old.text == new.text || is_same()) && !old.text.is_empty())
     };
     !same().unwrap_or(false)
 }
@@ -542,6 +548,22 @@ mod tests {
                 vec!["rename-object"; 2],
             ),
             ("ALTER TABLE t RENAME b TO s; ALTER TABLE t ALTER s DROP DEFAULT", vec!["rename-column"]),
+            (
+                "ALTER TABLE t RENAME TO s; ALTER TABLE s ADD n boolean; UPDATE s SET n = false; ALTER TABLE s ALTER n SET NOT NULL, ALTER n SET DEFAULT false",
+                vec!["rename-table"],
+            ),
+            (
+                "ALTER TABLE t RENAME TO s; ALTER TABLE s ALTER r SET DEFAULT 'a'; ALTER TABLE s ALTER r SET NOT NULL",
+                vec!["rename-table", "set-not-null"],
+            ),
+            (
+                "ALTER TABLE t RENAME TO s; DROP TRIGGER g ON s; CREATE TRIGGER g BEFORE UPDATE ON s FOR EACH ROW EXECUTE FUNCTION touch()",
+                vec!["rename-table"],
+            ),
+            (
+                "ALTER TABLE t RENAME TO s; DROP TRIGGER g ON s; CREATE TRIGGER g AFTER UPDATE ON s FOR EACH ROW EXECUTE FUNCTION touch()",
+                vec!["create-trigger", "drop-trigger", "rename-table"],
+            ),
         ] {
             let mut denied = denied_on(BASE, sql);
             denied.sort_unstable();

@@ -10,7 +10,7 @@ use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::condition::{is_constant, nulls};
 use crate::verify::rules::filters::is_of_the_server;
-use crate::verify::schema::executed;
+use crate::verify::schema::{Attached, executed};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
@@ -198,12 +198,61 @@ fn fills(context: &RuleContext<'_>, update: Node<'_>) -> bool {
         .filter(|part| part.kind() == SyntaxKind::COLUMN_TARGET)
         .flat_map(|target| crate::verify::schema::names_of(target, SyntaxKind::COLUMN_NAME_REF))
         .collect();
-    !set.is_empty() && set.iter().all(|name| is_new(name) || empty.contains(name))
+    !set.is_empty()
+        && set.iter().all(|name| is_new(name) || empty.contains(name))
+        && !table.is_some_and(|table| table.attached.iter().any(|own| overwrites(context, own, &set)))
+}
+
+/// Whether an update of the columns `set` fires a trigger whose function overwrites or deletes rows.
+fn overwrites(context: &RuleContext<'_>, trigger: &Attached, set: &[String]) -> bool {
+    let words: Vec<&str> = trigger.text.split(' ').collect();
+    let event = words.iter().take_while(|word| **word != "on").skip_while(|word| **word != "update");
+    let event: Vec<&&str> = event.collect();
+    let fires = match event.as_slice() {
+        [] => false,
+        [_, of, columns @ ..] if **of == "of" => {
+            columns.iter().any(|word| set.iter().any(|name| name == **word))
+        }
+        _ => true,
+    };
+    let call = words.iter().skip_while(|word| **word != "execute").skip(2).take_while(|word| **word != "(");
+    let Some(function) = call.last().filter(|_| fires) else { return false };
+    let writes = [SyntaxKind::DELETE, SyntaxKind::MERGE, SyntaxKind::TRUNCATE, SyntaxKind::UPDATE];
+    let routines = context.schema.has_routine(function).into_iter().flatten();
+    routines.filter_map(|routine| routine.code()).any(|code| {
+        code.script.statements.iter().any(|statement| statement.node(&code.script).contains(&writes))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::verify::tests::{ids, ids_on};
+    use crate::verify::tests::{denied_on, ids, ids_on};
+
+    #[test]
+    fn a_filled_column_that_fires_a_trigger_which_overwrites_rows() {
+        let base = |event: &str, body: &str| {
+            format!(
+                "CREATE TABLE t (a int, b int, n int); CREATE TABLE u (at date); \
+                 CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NEW; END $$; \
+                 CREATE TRIGGER g {event} ON t FOR EACH ROW EXECUTE PROCEDURE f()"
+            )
+        };
+        let add = "ALTER TABLE t ADD c int; UPDATE t SET c = 1";
+        let fill = "UPDATE t SET b = 1 WHERE b IS NULL";
+        let touch = "UPDATE u SET at = now()";
+        for (event, body, sql, expected) in [
+            ("AFTER UPDATE", touch, add, Some("update-without-where")),
+            ("AFTER INSERT OR UPDATE", "DELETE FROM u", fill, Some("overwrite-rows")),
+            ("AFTER UPDATE OF a, b", touch, fill, Some("overwrite-rows")),
+            ("AFTER UPDATE OF a", touch, fill, None),
+            ("AFTER INSERT OR DELETE", touch, add, None),
+            ("BEFORE UPDATE", "NEW.n := 1", add, None),
+            ("AFTER UPDATE", "INSERT INTO u VALUES (now())", add, None),
+        ] {
+            let found = denied_on(&base(event, body), sql);
+            assert_eq!(found, expected.as_slice(), "{event} {body}: {sql}");
+        }
+    }
 
     #[test]
     fn a_where_that_is_true_for_all_rows_does_not_count() {

@@ -41,7 +41,7 @@ use schema_ref::Path;
 pub(super) use schema_ref::SchemaRef;
 pub use script_replay::{CodeReplay, CodeStep, Effect, ScriptReplay, StatementContext};
 pub(super) use signature::{may_match, signature};
-pub(super) use table::{Column, Constraint, ConstraintKind, Found, Index, OmittedValue, Table};
+pub(super) use table::{Attached, Column, Constraint, ConstraintKind, Found, Index, OmittedValue, Table};
 pub use types::Conversion;
 pub(super) use types::SqlType;
 

@@ -76,9 +76,9 @@ const NOT_ABOUT_A_LOSS: &[&str] = &[
     "revoke",
 ];
 
-/// Rules about rows, whose harm a sample without such rows does not show.
+/// Rules about rows and the next values of sequences, whose harm a sample without such rows does not show.
 const ABOUT_ROWS: &[&str] =
-    &["delete-rows", "delete-without-where", "overwrite-rows", "update-without-where"];
+    &["change-sequence", "delete-rows", "delete-without-where", "overwrite-rows", "update-without-where"];
 
 pub fn judge(chain: &Chain, denials: &[Denial], runs: &[FileRun]) -> Judged {
     let mut judged = Judged {
