@@ -2,7 +2,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::Node;
+use crate::sql::{Name, NameRole, Node, normalized};
 
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
@@ -42,7 +42,7 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
                 let strict = node.contains(&[SyntaxKind::NULLS_NOT_DISTINCT]);
                 let exclude = node.kind() == SyntaxKind::EXCLUDE_CONSTRAINT;
                 let bound = !unique || strict || has_generated_value(parent);
-                bound && (exclude || !is_distinct_by_default(parent))
+                bound && (exclude || !is_distinct_by_default(context, parent))
             }
             _ => false,
         }
@@ -54,19 +54,34 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
 }
 
 /// Whether the server gives each row a distinct value of the new column: from the column's own sequence, or a random UUID.
-fn is_distinct_by_default(column: Node<'_>) -> bool {
+fn is_distinct_by_default(context: &RuleContext<'_>, column: Node<'_>) -> bool {
     is_serial(column)
         || column.children().any(|part| match part.kind() {
             SyntaxKind::GENERATED_CONSTRAINT => words(part).iter().any(|word| word == "identity"),
-            SyntaxKind::DEFAULT_CONSTRAINT => is_random(&default_value(part)),
+            SyntaxKind::DEFAULT_CONSTRAINT => is_distinct(context, &default_value(part)),
             _ => false,
         })
 }
 
-/// Whether the default is a random UUID.
-fn is_random(value: &OmittedValue) -> bool {
+/// Whether the default is a random UUID, or the next value of a sequence that the file created and that does not begin again.
+fn is_distinct(context: &RuleContext<'_>, value: &OmittedValue) -> bool {
     let random = ["gen_random_uuid ( )", "uuid_generate_v4 ( )", "uuidv7 ( )", "uuidv4 ( )"];
-    matches!(value, OmittedValue::Default(text) if random.contains(&text.as_str()))
+    let OmittedValue::Default(text) = value else { return false };
+    let of_sequence = || {
+        let text = text.replace(": :", "::");
+        let name = text.strip_prefix("nextval ( '")?.strip_suffix(" )")?;
+        let name = name.strip_suffix(" :: regclass").unwrap_or(name).strip_suffix('\'')?;
+        let name = normalized(name.rsplit('.').next()?);
+        let is_it = |own: &Name| own.role == NameRole::Created && own.name == name;
+        let made = context.file.iter().map(|other| other.statement);
+        let mut made =
+            made.filter(|made| made.kind == SyntaxKind::CREATE_SEQUENCE && made.names.iter().any(is_it));
+        let options = words(made.next()?.node(context.file_script));
+        let changed = context.file.iter().map(|other| other.statement);
+        let mut changed = changed.filter(|other| other.kind == SyntaxKind::ALTER_SEQUENCE);
+        Some(!options.iter().any(|word| word == "cycle") && changed.next().is_none())
+    };
+    random.contains(&text.as_str()) || of_sequence().unwrap_or(false)
 }
 
 /// Whether the file added the column, and rows of the running release get a distinct value in it.
@@ -75,8 +90,9 @@ fn is_new_and_distinct(context: &RuleContext<'_>, name: &str) -> bool {
         let table = context.targets().next().map(|target| context.after.table(target, context.scope));
         matches!(table, Some(Found::Present(table)) if table.has_sequence(name))
     };
-    omitted_in_new_column(context, name, false)
-        .is_some_and(|value| is_random(value) || *value == OmittedValue::Generated && has_sequence())
+    omitted_in_new_column(context, name, false).is_some_and(|value| {
+        is_distinct(context, value) || *value == OmittedValue::Generated && has_sequence()
+    })
 }
 
 /// The columns of a constraint.
@@ -150,6 +166,8 @@ mod tests {
             "CREATE UNIQUE INDEX CONCURRENTLY i ON t (b)",
             "CREATE UNIQUE INDEX i ON t (a, b)",
             "CREATE UNIQUE INDEX i ON t (a, c) NULLS NOT DISTINCT",
+            "CREATE SEQUENCE s; ALTER TABLE t ADD COLUMN n bigint NOT NULL UNIQUE DEFAULT nextval('s')",
+            "CREATE SEQUENCE s START 1; ALTER TABLE t ADD COLUMN n bigint DEFAULT nextval('public.S'::regclass); CREATE UNIQUE INDEX i ON t (n)",
             "CREATE UNIQUE INDEX IF NOT EXISTS u ON t (a)",
             "ALTER TABLE t ADD CONSTRAINT x UNIQUE USING INDEX u",
             "ALTER TABLE t ADD CONSTRAINT x PRIMARY KEY USING INDEX u",
@@ -172,6 +190,9 @@ mod tests {
             "ALTER TABLE t ADD PRIMARY KEY (b)",
             "ALTER TABLE t ADD COLUMN n uuid DEFAULT gen_random_uuid(); CREATE UNIQUE INDEX i ON t (n); ALTER TABLE t ALTER n SET DEFAULT uuid_nil()",
             "CREATE UNIQUE INDEX i ON t (a, b) NULLS NOT DISTINCT",
+            "CREATE SEQUENCE s MAXVALUE 9 CYCLE; ALTER TABLE t ADD COLUMN n bigint NOT NULL UNIQUE DEFAULT nextval('s')",
+            "CREATE SEQUENCE s; ALTER TABLE t ADD COLUMN n bigint NOT NULL UNIQUE DEFAULT nextval('s') % 2",
+            "ALTER TABLE t ADD COLUMN n bigint NOT NULL UNIQUE DEFAULT nextval('s')",
             "ALTER TABLE t ADD COLUMN n timestamptz DEFAULT now(); CREATE UNIQUE INDEX i ON t (n)",
             "ALTER TABLE t ADD COLUMN n int GENERATED ALWAYS AS (a % 2) STORED, ADD UNIQUE (n)",
             "ALTER TABLE t ADD EXCLUDE USING gist (b WITH =)",

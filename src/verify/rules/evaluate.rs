@@ -201,9 +201,10 @@ fn is_in(value_of: &Value, list: Node<'_>, columns: Columns<'_>, expected: bool)
 /// The items of a list, or of the array in `ANY (ARRAY[…])`.
 fn items(list: Node<'_>) -> Option<Vec<Node<'_>>> {
     match list.kind() {
-        SyntaxKind::TUPLE_EXPR | SyntaxKind::ARRAY_EXPR => Some(list.children().collect()),
+        SyntaxKind::TUPLE_EXPR | SyntaxKind::ARRAY_EXPR | SyntaxKind::PAREN_EXPR => {
+            Some(list.children().collect())
+        }
         SyntaxKind::CALL_EXPR => array(list.children().next()?),
-        SyntaxKind::PAREN_EXPR => Some(list.children().collect()),
         _ => None,
     }
 }

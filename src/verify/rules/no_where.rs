@@ -10,7 +10,7 @@ use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::condition::{is_constant, nulls};
 use crate::verify::rules::filters::is_of_the_server;
-use crate::verify::schema::{Attached, executed};
+use crate::verify::schema::{Attached, Routine, executed};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
@@ -219,7 +219,7 @@ fn overwrites(context: &RuleContext<'_>, trigger: &Attached, set: &[String]) -> 
     let Some(function) = call.last().filter(|_| fires) else { return false };
     let writes = [SyntaxKind::DELETE, SyntaxKind::MERGE, SyntaxKind::TRUNCATE, SyntaxKind::UPDATE];
     let routines = context.schema.has_routine(function).into_iter().flatten();
-    routines.filter_map(|routine| routine.code()).any(|code| {
+    routines.filter_map(Routine::code).any(|code| {
         code.script.statements.iter().any(|statement| statement.node(&code.script).contains(&writes))
     })
 }

@@ -123,7 +123,12 @@ pub fn with_old_names(facts: &Facts, before: &Facts) -> Facts {
         (key.schema, key.object) = (schema.clone(), object.clone());
         named.insert(key, properties);
     }
-    for (key, properties) in others {
+    for (mut key, properties) in others {
+        let whole = (key.schema.clone(), key.object.clone());
+        let has_other_name = old.ids.get(&whole).is_some_and(|id| now.relations.contains_key(id));
+        if has_other_name && RELATIONS.contains(&key.kind.as_str()) {
+            key.object.push_str(" (new)");
+        }
         named.entry(key).or_insert(properties);
     }
     named
@@ -509,12 +514,11 @@ impl Compared<'_> {
         let part = key.part.as_ref().map_or("", |(part, _)| part.as_str());
         let kind = get(new, "type");
         match (part, name) {
-            ("index", "definition") if get(new, "unique").is_empty() => Weight::Nothing,
+            ("index", "definition" | "name") if get(new, "unique").is_empty() => Weight::Nothing,
             ("index", "definition") if !from.contains("UNIQUE INDEX") => Weight::Nothing,
             ("index", "unique") if from.is_empty() => self.added_unique(key, new),
             ("constraint", "of") if key.kind == "rows" => Weight::Nothing,
             ("trigger", "name") => Weight::Nothing,
-            ("index", "name") if get(new, "unique").is_empty() => Weight::Nothing,
             ("constraint", "name") if matches!(kind, "check" | "foreign key") => Weight::Nothing,
             ("index" | "constraint", "name") => Weight::Arguable,
             ("column", "type") if key.kind == "view" && self.reads_alike(from, to) => Weight::Nothing,
@@ -523,6 +527,12 @@ impl Compared<'_> {
             ("", "options") if matches!(key.kind.as_str(), "function" | "procedure") => Weight::Arguable,
             (_, name) if PLAIN.contains(&name) => Weight::Nothing,
             ("column", "type") if widens(from, to) => Weight::Nothing,
+            // The values are equal, and print more digits.
+            ("column", "type")
+                if from.starts_with("numeric(") && to.starts_with("numeric(") && keeps_digits(from, to) =>
+            {
+                Weight::Arguable
+            }
             ("column", "not null") if to.is_empty() => Weight::Arguable,
             ("column", "not null") if key.kind == "view" => Weight::Nothing,
             ("column", "not null") if self.is_checked(key) => Weight::Nothing,
@@ -590,6 +600,9 @@ fn has_action(definition: &str) -> bool {
 
 /// Whether each value of the first type is a value of the second that prints, compares and is written alike.
 fn widens(from: &str, to: &str) -> bool {
+    if let (Some(from), Some(to)) = (from.strip_suffix("[]"), to.strip_suffix("[]")) {
+        return widens(from, to);
+    }
     const INTEGERS: &[&str] = &["smallint", "integer", "bigint"];
     let rank = |name: &str| INTEGERS.iter().position(|known| *known == name);
     let length = |name: &str| name.strip_prefix("character varying(")?.strip_suffix(')')?.parse::<u32>().ok();
@@ -601,6 +614,16 @@ fn widens(from: &str, to: &str) -> bool {
                 || from == "text" && to == "character varying"
         }
     }
+}
+
+/// Whether the second of two numeric types has at least as many digits before and after the point.
+fn keeps_digits(from: &str, to: &str) -> bool {
+    let parts = |name: &str| -> Option<(u32, u32)> {
+        let (precision, scale) = name.strip_prefix("numeric(")?.strip_suffix(')')?.split_once(',')?;
+        let (precision, scale) = (precision.parse::<u32>().ok()?, scale.parse().ok()?);
+        Some((precision.checked_sub(scale)?, scale))
+    };
+    matches!((parts(from), parts(to)), (Some(from), Some(to)) if from.0 <= to.0 && from.1 <= to.1)
 }
 
 /// Whether the second text differs only in having more string literals.
