@@ -7,7 +7,9 @@ use crate::sql::{Name, NameRole, Node, normalized};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::add_column::has_generated_value;
-use crate::verify::rules::net_effect::{is_new_and_omitted, omitted_in_new_column, tables_before};
+use crate::verify::rules::net_effect::{
+    is_new_and_omitted, omitted_in_new_column, tables_before, takes_old_name,
+};
 use crate::verify::schema::{
     Found, Index, OmittedValue, Relation, Table, default_value, is_serial, name_of, names_of, words,
 };
@@ -116,7 +118,14 @@ fn is_implied(context: &RuleContext<'_>, constraint: Node<'_>, columns: &[String
     let is_distinct = || columns.iter().any(|name| is_new_and_distinct(context, name));
     let exclusion = constraint.kind() == SyntaxKind::EXCLUDE_CONSTRAINT;
     let is_free = || !strict && stays_null() || !exclusion && !key && is_distinct();
-    !columns.is_empty() && (tables_before(context).any(is_unique) || is_free())
+    // The file may have given the name of an old column to another one.
+    let is_same = |name: &String| {
+        let column = context.table().present().and_then(|table| table.column(name).present());
+        column.is_some_and(|column| !column.new) && !takes_old_name(context, name)
+    };
+    let before = || columns.iter().all(is_same) && tables_before(context).any(is_unique);
+    let now = || context.table().present().is_some_and(is_unique);
+    !columns.is_empty() && (now() || before() || is_free())
 }
 
 /// Whether a unique index restricts the writes of the running release.
@@ -190,6 +199,7 @@ mod tests {
             "ALTER TABLE t ADD PRIMARY KEY (b)",
             "ALTER TABLE t ADD COLUMN n uuid DEFAULT gen_random_uuid(); CREATE UNIQUE INDEX i ON t (n); ALTER TABLE t ALTER n SET DEFAULT uuid_nil()",
             "CREATE UNIQUE INDEX i ON t (a, b) NULLS NOT DISTINCT",
+            "ALTER TABLE t DROP CONSTRAINT t_b_key, DROP b, ADD b int DEFAULT 1; CREATE UNIQUE INDEX i ON t (b)",
             "CREATE SEQUENCE s MAXVALUE 9 CYCLE; ALTER TABLE t ADD COLUMN n bigint NOT NULL UNIQUE DEFAULT nextval('s')",
             "CREATE SEQUENCE s; ALTER TABLE t ADD COLUMN n bigint NOT NULL UNIQUE DEFAULT nextval('s') % 2",
             "ALTER TABLE t ADD COLUMN n bigint NOT NULL UNIQUE DEFAULT nextval('s')",
@@ -197,7 +207,7 @@ mod tests {
             "ALTER TABLE t ADD COLUMN n int GENERATED ALWAYS AS (a % 2) STORED, ADD UNIQUE (n)",
             "ALTER TABLE t ADD EXCLUDE USING gist (b WITH =)",
         ] {
-            assert_eq!(denied_on(base, sql), ["add-unique"], "{sql}");
+            assert!(denied_on(base, sql).contains(&"add-unique"), "{sql}: {:?}", denied_on(base, sql));
         }
     }
 }

@@ -39,6 +39,11 @@ fn renames_before(context: &RuleContext<'_>) -> Vec<Renamed> {
     renames
 }
 
+/// Whether the file gave the name `name` to something before the statement.
+pub(super) fn takes_old_name(context: &RuleContext<'_>, name: &str) -> bool {
+    renames_before(context).iter().any(|renamed| renamed.to == name)
+}
+
 /// The text of a constraint with the names that the file renamed as they were before it.
 fn with_old_names(text: &str, renames: &[Renamed]) -> String {
     let old = |word: &str| {
