@@ -85,6 +85,15 @@ pub enum Event<'a> {
         /// The reason.
         failure: &'a Failure,
     },
+    /// The run takes long: sent every ten seconds.
+    Running {
+        /// The message that was sent first, of those without an answer.
+        oldest: Option<&'a UnderWay>,
+        /// Units that failed temporarily and wait for their next attempt.
+        delayed: usize,
+        /// What the server says about the run's sessions.
+        activity: &'a Activity,
+    },
     /// The run succeeded, but its own record could not be updated.
     RunRecordFailed {
         /// The reason.
@@ -92,6 +101,52 @@ pub enum Event<'a> {
     },
     /// The run ends.
     Ended,
+}
+
+/// Units that were sent in one message and have no answer yet.
+#[derive(Debug, Clone)]
+pub struct UnderWay {
+    /// The schema of the first one.
+    pub schema: SchemaName,
+    /// Its file.
+    pub migration: String,
+    /// The number of other schemas in the message.
+    pub others: usize,
+    /// The time since it was sent.
+    pub elapsed: Duration,
+}
+
+/// What the sessions of a run wait for.
+#[derive(Debug, Clone, Default)]
+pub struct Activity {
+    /// The number of sessions that wait for a lock.
+    pub waiting: usize,
+    /// The session that blocks the one that has waited longest.
+    pub holder: Option<LockHolder>,
+    /// The oldest index build.
+    pub index: Option<IndexBuild>,
+}
+
+/// The holder of a lock.
+#[derive(Debug, Clone)]
+pub struct LockHolder {
+    /// Its process; `None` for a prepared transaction.
+    pub pid: Option<i64>,
+    /// Its `application_name`.
+    pub application: String,
+    /// The age of its transaction, if the role may see it.
+    pub age: Option<Duration>,
+    /// The first words of its query, without literals, if the role may see it.
+    pub query: Option<String>,
+}
+
+/// The progress of an index build.
+#[derive(Debug, Clone)]
+pub struct IndexBuild {
+    /// The phase, in the server's words.
+    pub phase: String,
+    /// How much of the phase is done.
+    pub percent: Option<i64>,
 }
 
 /// Receives events.

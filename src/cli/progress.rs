@@ -1,4 +1,4 @@
-//! Prints events to stderr: a progress bar on a terminal, periodic lines elsewhere, one line per event with `-v`.
+//! Prints events to stderr: a progress bar on a terminal, a line every ten seconds elsewhere, one line per event with `-v`.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -7,17 +7,11 @@ use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use super::ui::print_error;
 use crate::error::Failure;
-use crate::event::{Event, Sink};
+use crate::event::{Activity, Event, IndexBuild, LockHolder, Sink, UnderWay};
 use crate::output::{Paint, Text};
 
 /// Failures of runs with fewer parts are printed only with the result.
 const MIN_PARTS_FOR_LINES: usize = 10;
-
-/// Interval between periodic lines.
-const LINE_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Delay of the first periodic line.
-const FIRST_LINE_DELAY: Duration = Duration::from_secs(3);
 
 /// How progress is displayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +19,7 @@ pub(super) enum ProgressMode {
     Quiet,
     /// A bar, and failures.
     Bar,
-    /// Periodic lines, and failures.
+    /// A line for each report of a run that takes long, and failures.
     Periodic,
     /// Every event.
     EveryEvent,
@@ -39,18 +33,17 @@ pub(super) struct Progress {
     expected: usize,
     done: usize,
     began: Instant,
-    next_line: Instant,
+    /// The number of finished parts in the last report.
+    reported: usize,
 }
 
 impl Progress {
     pub(super) fn new(mode: ProgressMode, paint: Paint) -> Self {
-        let now = Instant::now();
-        Self { mode, paint, bar: None, expected: 0, done: 0, began: now, next_line: now + FIRST_LINE_DELAY }
+        Self { mode, paint, bar: None, expected: 0, done: 0, began: Instant::now(), reported: 0 }
     }
 
     fn begin(&mut self, expected: usize) {
-        let now = Instant::now();
-        (self.expected, self.done, self.began, self.next_line) = (expected, 0, now, now + FIRST_LINE_DELAY);
+        (self.expected, self.done, self.began, self.reported) = (expected, 0, Instant::now(), 0);
         // Short work needs no bar.
         if self.mode != ProgressMode::Bar || expected < 2 {
             return;
@@ -58,7 +51,7 @@ impl Progress {
         let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
             let _written = write!(out, "{:.0}/s", state.per_sec());
         };
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {rate}  {eta} left");
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {rate}  {eta} left{msg}");
         let bar = ProgressBar::new(expected as u64);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("rate", rate));
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -73,12 +66,28 @@ impl Progress {
         }
         if let Some(bar) = &self.bar {
             bar.inc(1);
+            bar.set_message("");
         }
-        let now = Instant::now();
-        if self.mode == ProgressMode::Periodic && now >= self.next_line {
-            self.next_line = now + LINE_INTERVAL;
-            print_error(&Text::of_line(progress_line(self.done, self.expected, now - self.began)));
+    }
+
+    /// Shows what a run that takes long waits for.
+    fn report(&mut self, oldest: Option<&UnderWay>, delayed: usize, activity: &Activity) {
+        let facts = facts(oldest, delayed, activity);
+        if let Some(bar) = &self.bar {
+            let line = Text::of_line(facts.join("; "));
+            // Below the bar, without the end of the line.
+            bar.set_message(format!("\n{}", line.as_str().trim_end()));
+            return;
         }
+        // A unit under way is not done, even if more units than expected are.
+        let expected = self.expected.max(self.done + usize::from(oldest.is_some()));
+        let mut line = format!("{} of {expected} done", self.done);
+        if self.done > self.reported {
+            line += &speed(self.done, expected, self.began.elapsed());
+        }
+        self.reported = self.done;
+        let parts = [line].into_iter().chain(facts).collect::<Vec<_>>();
+        self.print_line(&parts.join("; "));
     }
 
     fn finish_failed(&mut self, what: &str, failure: &Failure) {
@@ -116,16 +125,62 @@ impl Progress {
     }
 }
 
-/// `1200 of 10000 done, 340/s, 26 seconds left`
-fn progress_line(done: usize, expected: usize, elapsed: Duration) -> String {
-    let mut line = format!("{done} of {expected} done");
+/// `, 340/s, 26 seconds left`
+fn speed(done: usize, expected: usize, elapsed: Duration) -> String {
     let (Ok(done), Ok(left)) = (u32::try_from(done), u32::try_from(expected.saturating_sub(done))) else {
-        return line;
+        return String::new();
     };
-    let left = elapsed / done.max(1) * left;
+    let time_left = elapsed / done.max(1) * left;
     let rate = f64::from(done) / elapsed.as_secs_f64().max(0.001);
-    let _written = write!(line, ", {rate:.0}/s, {} left", HumanDuration(left));
-    line
+    let mut speed = if rate < 1.0 { format!(", {rate:.1}/s") } else { format!(", {rate:.0}/s") };
+    if left > 0 {
+        let _written = write!(speed, ", {} left", HumanDuration(time_left));
+    }
+    speed
+}
+
+/// What a run waits for: the oldest message, an index build, the waiting units, and the holder of the lock.
+fn facts(oldest: Option<&UnderWay>, delayed: usize, activity: &Activity) -> Vec<String> {
+    let mut facts = Vec::new();
+    if let Some(UnderWay { schema, migration, others, elapsed }) = oldest {
+        let others = if *others == 0 { String::new() } else { format!(" and {others} more") };
+        facts.push(format!("{schema}{others}: {migration} for {}", HumanDuration(*elapsed)));
+    }
+    if let Some(IndexBuild { phase, percent }) = &activity.index {
+        let percent = percent.map(|percent| format!(", {percent} %")).unwrap_or_default();
+        facts.push(format!("index build: {phase}{percent}"));
+    }
+    if delayed > 0 {
+        facts.push(format!("{} for the next attempt", waiting(delayed)));
+    }
+    if activity.waiting > 0 {
+        facts.push(format!("{} for a lock", waiting(activity.waiting)));
+    }
+    if let Some(LockHolder { pid, application, age, query }) = &activity.holder {
+        let mut fact = match pid {
+            Some(pid) => format!("the lock is held by process {pid}"),
+            None => "the lock is held by a prepared transaction (see pg_prepared_xacts)".to_owned(),
+        };
+        if !application.is_empty() {
+            let _written = write!(fact, " of {application}");
+        }
+        if let Some(age) = age {
+            let _written = write!(fact, ", in a transaction of {}", HumanDuration(*age));
+        }
+        match query {
+            Some(query) => {
+                let _written = write!(fact, ": {query}");
+            }
+            None if pid.is_some() => fact.push_str(" (pg_read_all_stats lets this role see its query)"),
+            None => {}
+        }
+        facts.push(fact);
+    }
+    facts
+}
+
+fn waiting(count: usize) -> String {
+    if count == 1 { "1 waits".to_owned() } else { format!("{count} wait") }
 }
 
 impl Sink for Progress {
@@ -152,6 +207,7 @@ impl Sink for Progress {
             Event::TenantGone { schema, now: None } => {
                 self.finish_part(|paint| paint.dim("no longer exists"), schema.as_str());
             }
+            Event::Running { oldest, delayed, activity } => self.report(*oldest, *delayed, activity),
             Event::RunRecordFailed { failure } => {
                 self.print_line(&format!("recording the end of the run failed: {failure}"));
             }
@@ -172,10 +228,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn progress_line_contains_rate_and_time_left() {
-        let line = progress_line(1_200, 10_000, Duration::from_secs(6));
-        assert_eq!(line, "1200 of 10000 done, 200/s, 44 seconds left");
-        assert_eq!(progress_line(0, 10, Duration::ZERO), "0 of 10 done, 0/s, 0 seconds left");
-        assert!(progress_line(12, 10, Duration::from_secs(1)).starts_with("12 of 10 done, 12/s"));
+    fn the_speed_contains_rate_and_time_left() {
+        let seconds = Duration::from_secs;
+        assert_eq!(speed(1_200, 10_000, seconds(6)), ", 200/s, 44 seconds left");
+        assert_eq!(speed(2, 3, seconds(20)), ", 0.1/s, 10 seconds left");
+        assert_eq!(speed(12, 10, seconds(1)), ", 12/s");
+    }
+
+    #[test]
+    fn the_facts_name_the_holder_as_far_as_it_is_known() {
+        let holder = |pid, application: &str, age, query: Option<&str>| LockHolder {
+            pid,
+            application: application.to_owned(),
+            age,
+            query: query.map(str::to_owned),
+        };
+        for (holder, shown) in [
+            (
+                holder(Some(7), "psql", Some(Duration::from_secs(120)), Some("LOCK TABLE a")),
+                "the lock is held by process 7 of psql, in a transaction of 2 minutes: LOCK TABLE a",
+            ),
+            (
+                holder(Some(7), "", None, None),
+                "the lock is held by process 7 (pg_read_all_stats lets this role see its query)",
+            ),
+            (
+                holder(None, "", None, None),
+                "the lock is held by a prepared transaction (see pg_prepared_xacts)",
+            ),
+        ] {
+            let index = Some(IndexBuild { phase: "building index".to_owned(), percent: Some(40) });
+            let activity = Activity { waiting: 2, holder: Some(holder), index };
+            assert_eq!(
+                facts(None, 1, &activity),
+                [
+                    "index build: building index, 40 %",
+                    "1 waits for the next attempt",
+                    "2 wait for a lock",
+                    shown
+                ]
+            );
+        }
     }
 }

@@ -23,7 +23,7 @@ use self::known_names::KnownNames;
 use self::measure::Measure;
 use self::release_queries::ReleaseQueries;
 use crate::error::Failure;
-use crate::event::{Event, Sink};
+use crate::event::{Activity, Event, Sink};
 use crate::executor::SlowTenant;
 use crate::migrate::{self, ApprovedPlan, Migrated};
 use crate::postgres::Connection;
@@ -63,6 +63,11 @@ impl Sink for Publishing<'_> {
             Event::UnitFailed { schema, migration, failure } => {
                 let failure = &(*failure).clone().published();
                 self.0.take(&Event::UnitFailed { schema, migration, failure });
+            }
+            // The branch has no other sessions, but their queries would not be published either.
+            Event::Running { oldest, delayed, activity } => {
+                let activity = &Activity { holder: None, ..(*activity).clone() };
+                self.0.take(&Event::Running { oldest: *oldest, delayed: *delayed, activity });
             }
             other => self.0.take(other),
         }

@@ -46,7 +46,7 @@ pub(crate) async fn catch_up(
         .start(connection, None)
         .await
         .map_err(|server_error| server_error.failure("reading the tenants"))?;
-    let stats = pass.run(started, connection, &mut Silent).await;
+    let stats = pass.run(started, connection, (&mut Silent, None)).await;
     match stats.failures.into_iter().next() {
         Some(failed) => Err(failed.failure),
         None if stats.is_cut => {

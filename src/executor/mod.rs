@@ -15,6 +15,7 @@ pub(crate) mod retry;
 mod retry_policy;
 mod tenant_executor;
 mod unit;
+mod watch;
 mod worker;
 pub(crate) mod worker_pool;
 
@@ -27,6 +28,7 @@ pub use observer::{Measured, StatementObserver, UnitTrace};
 pub use request::{OnFailure, Request, unknown_tenant};
 pub use result::{SlowTenant, UnitFailure};
 pub use retry_policy::RetryPolicy;
+pub(crate) use watch::Watch;
 
 use crate::error::{Code, Failure};
 

@@ -59,6 +59,11 @@ impl<T> Queue<T> {
         self.ready.pop_front()
     }
 
+    /// The number of tasks whose pause is not over.
+    pub(crate) fn delayed(&self) -> usize {
+        self.delayed.len()
+    }
+
     /// The time until the next delayed task is ready; `None` if no task is delayed.
     pub(crate) fn wait(&self) -> Option<Duration> {
         let now = Instant::now();

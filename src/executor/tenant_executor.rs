@@ -15,10 +15,10 @@ use super::queue::Queue;
 use super::request::{OnFailure, Request};
 use super::unit::{self, Part, Unit, UnitOutcome};
 use super::worker_pool::{self, WorkerPool};
-use super::{UnitFailure, retry, worker};
+use super::{UnitFailure, Watch, retry, worker};
 use crate::chain::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
-use crate::event::{Event, Sink};
+use crate::event::{Activity, Event, Sink, UnderWay};
 use crate::ident::SchemaName;
 use crate::postgres::batch::{Run, SqlBatch};
 use crate::postgres::metadata::version_rows::{self, Pool};
@@ -85,6 +85,8 @@ pub(super) struct Shared<'a> {
     first_batch: Option<Instant>,
     batch_sizer: BatchSizer,
     stats: RunStats,
+    /// The messages without an answer, oldest first.
+    under_way: Vec<(Instant, UnderWay)>,
     sink: &'a mut dyn Sink,
 }
 
@@ -136,12 +138,12 @@ impl TenantExecutor<'_> {
         Ok(Started { worker_pool, page, latency })
     }
 
-    /// Runs the pass. The first worker uses `connection`.
+    /// Runs the pass. The first worker uses `connection`. With a `watch`, the pass is reported while it takes long.
     pub(crate) async fn run(
         &self,
         Started { worker_pool, page, latency }: Started,
         connection: &mut Connection,
-        sink: &mut dyn Sink,
+        (sink, watch): (&mut dyn Sink, Option<&mut Watch>),
     ) -> RunStats {
         let mut shared = Shared {
             jobs: worker_pool.jobs(),
@@ -154,15 +156,22 @@ impl TenantExecutor<'_> {
             first_batch: None,
             batch_sizer: BatchSizer::default(),
             stats: RunStats::default(),
+            under_way: Vec::new(),
             sink,
         };
         self.add_page(&mut shared, page);
         let shared = RefCell::new(shared);
         let is_over = || shared.borrow().is_over();
-        worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
+        let work = worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
             worker::work(self, &shared, own).await;
-        })
-        .await;
+        });
+        match watch {
+            None => work.await,
+            Some(watch) => {
+                let is_delayed = || shared.borrow().queue.delayed() > 0;
+                watch.during(work, is_delayed, |activity| shared.borrow_mut().report(activity)).await;
+            }
+        }
         let shared = shared.into_inner();
         let is_cut = !shared.queue.is_empty() || shared.cursor.is_some();
         RunStats { is_cut, ..shared.stats }
@@ -270,6 +279,23 @@ impl TenantExecutor<'_> {
             shared.stats.units += 1;
             shared.sink.take(&Event::UnitDone { schema, migration: &migration.file, elapsed });
         }
+    }
+
+    /// Sends a message with `tasks`, which is reported as under way until its answer.
+    pub(super) async fn under_way<T>(
+        &self,
+        shared: &RefCell<Shared<'_>>,
+        tasks: &[Task],
+        send: impl Future<Output = T>,
+    ) -> T {
+        let Some(first) = tasks.first() else { return send.await };
+        let since = shared.borrow_mut().sent(first, self.chain, tasks.len() - 1);
+        let answer = send.await;
+        shared
+            .borrow_mut()
+            .under_way
+            .retain(|(other, message)| *other != since || message.schema != first.schema);
+        answer
     }
 
     /// Handles a failed unit: delays it for a retry or records the failure. If the server is unreachable, no further units are
@@ -404,6 +430,21 @@ impl Shared<'_> {
     /// Records the duration of `units` units.
     pub(super) fn record(&mut self, units: usize, elapsed: Duration) {
         self.batch_sizer.record(units, elapsed);
+    }
+
+    /// Notes a message that is being sent: its first task, and the number of the others. Returns the time that identifies it.
+    fn sent(&mut self, first: &Task, chain: &Chain, others: usize) -> Instant {
+        let (now, migration) = (Instant::now(), chain.migrations()[first.step].file.clone());
+        let schema = first.schema.clone();
+        self.under_way.push((now, UnderWay { schema, migration, others, elapsed: Duration::ZERO }));
+        now
+    }
+
+    fn report(&mut self, activity: &Activity) {
+        let oldest = self.under_way.first();
+        let oldest = oldest.map(|(since, message)| UnderWay { elapsed: since.elapsed(), ..message.clone() });
+        let delayed = self.queue.delayed();
+        self.sink.take(&Event::Running { oldest: oldest.as_ref(), delayed, activity });
     }
 
     /// Whether another worker would have no work.

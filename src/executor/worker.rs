@@ -46,7 +46,7 @@ async fn send(
     batch: Batch,
 ) {
     let began = Instant::now();
-    let answer = connection.send(&batch.message).await;
+    let answer = pass.under_way(shared, &batch.tasks, connection.send(&batch.message)).await;
     let elapsed = began.elapsed();
     let (done, sets) = match &answer {
         Ok(sets) => (batch.units.len(), sets),
@@ -124,7 +124,8 @@ async fn run_non_transactional(
     task: Task,
 ) {
     let unit = pass.unit(task.step, &task.schema);
-    let Some(answer) = non_transactional::send(&unit, connection, pass.stop).await else {
+    let send = non_transactional::send(&unit, connection, pass.stop);
+    let Some(answer) = pass.under_way(shared, std::slice::from_ref(&task), send).await else {
         return pass.requeue(shared, std::iter::once(task));
     };
     match answer {

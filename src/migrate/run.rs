@@ -11,9 +11,10 @@ use super::slowest::slowest;
 use super::{ApprovedPlan, Migrated, TenantCounts, VersionChange};
 use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::Failure;
-use crate::event::{Event, Sink};
+use crate::event::{Activity, Event, Sink, UnderWay};
 use crate::executor::unverified::{Part, Started, TenantExecutor, Unit, UnitOutcome, send_non_transactional};
-use crate::executor::{Allowed, StatementObserver, UnitFailure, jobs, retry};
+use crate::executor::{Allowed, StatementObserver, UnitFailure, Watch, jobs, retry};
+use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, NO_IDLE_TIMEOUT, Run};
 use crate::postgres::metadata::version_rows;
@@ -40,6 +41,7 @@ pub async fn run(
         allowed: &plan.allowed,
         observer: plan.observer.as_deref(),
         records_fingerprint: plan.records_fingerprint,
+        watch: Watch::new(connection),
         connection,
         sink,
         stop,
@@ -77,12 +79,29 @@ pub async fn run(
     {
         runner.sink.take(&Event::RunRecordFailed { failure: &failure });
     }
+    runner.watch.close().await;
     Ok(result)
 }
 
 /// The counts in the row of a run.
 fn counts(result: &Migrated) -> String {
     serde_json::json!({ "units": result.units, "tenants": result.tenants }).to_string()
+}
+
+/// Sends a unit of the platform, which is reported while it takes long.
+async fn reported<T>(
+    watch: &mut Watch,
+    sink: &mut dyn Sink,
+    (schema, file, attempts): (&SchemaName, &str, u32),
+    send: impl Future<Output = T>,
+) -> T {
+    let began = Instant::now();
+    let report = |activity: &Activity| {
+        let (schema, migration) = (schema.clone(), file.to_owned());
+        let unit = UnderWay { schema, migration, others: 0, elapsed: began.elapsed() };
+        sink.take(&Event::Running { oldest: Some(&unit), delayed: 0, activity });
+    };
+    watch.during(send, || attempts > 1, report).await
 }
 
 /// Where the end of a run is recorded.
@@ -104,6 +123,7 @@ struct Runner<'a> {
     observer: Option<&'a dyn StatementObserver>,
     records_fingerprint: bool,
     connection: &'a mut Connection,
+    watch: Watch,
     sink: &'a mut dyn Sink,
     stop: &'a CancellationToken,
     began: Instant,
@@ -234,7 +254,7 @@ impl<'a> Runner<'a> {
                 Err(server_error) => return self.fail(first, server_error.failure("reading the tenants")),
             },
         };
-        let stats = pass.run(started, self.connection, self.sink).await;
+        let stats = pass.run(started, self.connection, (self.sink, Some(&mut self.watch))).await;
         self.units += stats.units;
         self.did_something |= stats.did_something;
         for (schema, elapsed) in stats.moved {
@@ -368,13 +388,16 @@ impl<'a> Runner<'a> {
                     let result = self.result(RunStatus::Done);
                     runs::ended(&self.run, RunStatus::Done.as_str(), &counts(&result))
                 });
-                let (answer, is_complete) = unit.send(self.connection, after.as_ref()).await;
+                let send = unit.send(self.connection, after.as_ref());
+                let (answer, is_complete) =
+                    reported(&mut self.watch, self.sink, (schema, file, self.attempts), send).await;
                 if self.end == RunEnd::WithUnit && is_complete {
                     self.end = RunEnd::Recorded;
                 }
                 answer
             } else {
-                send_non_transactional(&unit, self.connection, self.stop).await?
+                let send = send_non_transactional(&unit, self.connection, self.stop);
+                reported(&mut self.watch, self.sink, (schema, file, self.attempts), send).await?
             };
             let (answer, is_broken) = self.resolve_lost_result(answer, &unit, was_broken).await;
             was_broken |= is_broken;

@@ -34,6 +34,23 @@ fn value(event: &Event<'_>, at_ms: u128) -> Value {
         Event::TenantGone { schema, now } => {
             json!({ "at_ms": at, "event": "tenant-gone", "schema": schema, "now": now })
         }
+        Event::Running { oldest, delayed, activity } => {
+            let milliseconds = |elapsed: Duration| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+            json!({
+                "at_ms": at, "event": "running", "waiting": activity.waiting, "delayed": delayed,
+                "oldest": oldest.map(|unit| json!({
+                    "schema": unit.schema, "migration": unit.migration, "others": unit.others,
+                    "elapsed_ms": milliseconds(unit.elapsed),
+                })),
+                "lock_holder": activity.holder.as_ref().map(|holder| json!({
+                    "pid": holder.pid, "application": holder.application,
+                    "age_ms": holder.age.map(milliseconds), "query": holder.query,
+                })),
+                "index": activity.index.as_ref().map(|index| json!({
+                    "phase": index.phase, "percent": index.percent,
+                })),
+            })
+        }
         Event::RunRecordFailed { failure } => {
             json!({ "at_ms": at, "event": "run-record-failed", "error": failure_json(failure) })
         }

@@ -2,6 +2,7 @@
 //! meaning of server errors. No session state outlives a transaction (`SET LOCAL` only), so a transaction
 //! pooler is safe. Only this folder uses sqlx and refinery; decisions about migrations do not belong here.
 
+mod activity;
 mod backoff;
 pub mod batch;
 mod cancel;
@@ -18,6 +19,7 @@ pub mod server;
 mod server_text;
 mod tools;
 
+pub use activity::activity;
 pub use backoff::Backoff;
 pub use cancel::{CancelledSession, SessionOutcome, cancel};
 pub use connect::{ConnectPolicy, DatabaseUrl, PoolerEvidence, libpq_target, set_parameters};

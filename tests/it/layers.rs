@@ -92,7 +92,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("executor", &["postgres", "event", "settings", "chain", "sql", "ident", "error"]),
     ("project", &["program", "template", "verify", "queries", "settings", "chain", "sql", "ident", "error"]),
-    ("postgres", &["program", "verify", "queries", "settings", "chain", "sql", "ident", "error"]),
+    ("postgres", &["program", "verify", "queries", "event", "settings", "chain", "sql", "ident", "error"]),
     ("program", &[]),
     ("template", &["verify", "output", "chain", "sql", "ident", "error"]),
     ("verify", &["queries", "output", "chain", "sql", "error"]),

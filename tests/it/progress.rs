@@ -4,7 +4,12 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Finish as _, Output, Project, Session, csv, wait_until};
+use regex::Regex;
+use serde_json::Value;
+
+use crate::support::{
+    Finish as _, Output, Project, Running, Session, csv, needs_the_server_itself, wait_until,
+};
 
 /// A step that a tenant fails which has a workspace named `bad`, and that takes long for one named `slow`.
 const STEP: &str = "-- Scope: tenant\nCREATE TABLE made (id int, created_at date, updated_at date);\n\
@@ -63,21 +68,119 @@ fn without_a_terminal_a_failure_is_printed_at_once() {
     assert_eq!(running.end().code, 4);
 }
 
-#[test]
-fn a_run_that_takes_long_says_how_far_it_is() {
-    let project = thirty();
-    let holder = Session::holding(&project.db, "LOCK TABLE org_t10.workspaces");
-    let running = project.start("migrate up --lock-timeout 0s --jobs 2");
-    let done = "SELECT count(*)::text FROM datalinx_platform.tenant_version WHERE version = '1.0.5'";
-    wait_until("the others", || project.db.value(done) == "29");
-    std::thread::sleep(Duration::from_secs(3));
+/// A session of an application that locks a tenant's table in an open transaction. Its last query contains secrets.
+fn holder(project: &Project, application: &str, table: &str, lock: &str) -> Session {
+    let mut session =
+        Session::holding(&project.db, &format!("SET application_name = '{application}'; {lock}"));
+    session.run(&format!(
+        "/* hunter2 */ SELECT count(*)  FROM {table} WHERE name = E'hunter2' AND id::text <> '42'"
+    ));
+    session
+}
+
+/// Starts a run, waits until it has reported what it waits for, releases the lock, and returns the output and the report.
+fn reported(project: &Project, running: Running, holder: Session) -> (Output, Value) {
+    let report = || {
+        let text = std::fs::read_to_string(project.dir.path().join("events")).unwrap_or_default();
+        let mut all = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        all.find(|event| event["event"] == "running")
+    };
+    wait_until("a report", || report().is_some());
     holder.release();
     let output = running.end().ok();
-    assert!(output.stderr.starts_with("30 of 30 done, "), "{output}");
-    assert!(output.stderr.ends_with("/s, 0 seconds left\n"), "{output}");
-    // A short one does not.
-    let output = project.run("migrate up").ok();
-    assert_eq!(output.stderr, "");
+    assert!(!format!("{output} {}", report().unwrap()).contains("hunter2"), "{output}");
+    (output, report().unwrap())
+}
+
+#[test]
+fn a_run_that_takes_long_names_the_holder_of_the_lock_without_values() {
+    let project = thirty();
+    let holder = holder(&project, "billing worker", "org_t10.workspaces", "LOCK TABLE org_t10.workspaces");
+    let running = project.start("migrate up --lock-timeout 0s --jobs 2 --events events");
+    let (output, report) = reported(&project, running, holder);
+    let line = Regex::new(
+        r"^29 of 30 done, \d+(\.\d)?/s, \d+ seconds? left; org_t10: v1.0.4_to_v1.0.5_made.sql for \d+ seconds; 1 waits for a lock; the lock is held by process \d+ of billing worker, in a transaction of \d+ seconds: SELECT count\(\*\) FROM org_t10.workspaces WHERE name = …\n$",
+    );
+    assert!(line.unwrap().is_match(&output.stderr), "{output}");
+    let holder = &report["lock_holder"];
+    assert_eq!(
+        (&report["waiting"], &holder["application"]),
+        (&1.into(), &"billing worker".into()),
+        "{report}"
+    );
+    // A short run prints nothing.
+    assert_eq!(project.run("migrate up").ok().stderr, "");
+}
+
+#[test]
+fn a_run_that_takes_long_shows_the_phase_of_an_index_build() {
+    if needs_the_server_itself("CREATE INDEX CONCURRENTLY") {
+        return;
+    }
+    let project = Project::with_tenants(&["a"]);
+    project.next_migration("CREATE INDEX CONCURRENTLY user_names ON users (display_name);");
+    let users = "datalinx_platform.users";
+    let holder = {
+        let mut session = Session::holding(&project.db, &format!("LOCK TABLE {users} IN ROW EXCLUSIVE MODE"));
+        session.run("SELECT 'hunter2'");
+        session
+    };
+    let running = project.start("migrate up --events events");
+    let (output, report) = reported(&project, running, holder);
+    let phase = "waiting for writers before build";
+    assert_eq!((&report["index"]["phase"], &report["waiting"]), (&phase.into(), &1.into()), "{report}");
+    assert_eq!(report["oldest"]["schema"], "datalinx_platform", "{report}");
+    assert!(
+        output.stderr.contains(&format!("; index build: {phase}; 1 waits for a lock; the lock is held by")),
+        "{output}"
+    );
+    assert!(output.stderr.ends_with(": SELECT …\n"), "{output}");
+}
+
+#[test]
+fn a_role_that_may_not_see_other_sessions_gets_the_process_only() {
+    let project = Project::seeds();
+    let role = format!("blind_{}", project.db.name);
+    project
+        .db
+        .run(&format!("CREATE ROLE {role} LOGIN; GRANT CREATE ON DATABASE {} TO {role}", project.db.name));
+    let as_role = [("DATABASE_URL", project.db.url_as(&role))];
+    let as_role: Vec<_> = as_role.iter().map(|(name, url)| (*name, url.as_str())).collect();
+    let _done = project.run_env(&as_role, "migrate up").ok();
+    let _done = project.run_env(&as_role, "tenant create a").ok();
+    project.next_migration("-- Scope: tenant\nALTER TABLE workspaces ADD COLUMN more int;");
+    let holder =
+        holder(&project, "reports", "org_a.workspaces", "LOCK TABLE org_a.workspaces IN ROW SHARE MODE");
+    let mut command = project.command("migrate up --lock-timeout 1s --retries 30 --events events".split(' '));
+    let running = Running::spawn({
+        command.env("DATABASE_URL", as_role[0].1);
+        command
+    });
+    let (output, report) = reported(&project, running, holder);
+    let process = &report["lock_holder"]["pid"];
+    assert!(process.is_i64() && report["lock_holder"]["query"].is_null(), "{report}");
+    let shown = format!(
+        "the lock is held by process {process} of reports (pg_read_all_stats lets this role see its query)\n"
+    );
+    assert!(output.stderr.contains(&shown), "{output}");
+    project.db.run(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"));
+}
+
+#[test]
+fn on_a_terminal_the_holder_of_the_lock_stands_below_the_bar() {
+    let project = thirty();
+    let holder = holder(&project, "billing worker", "org_t10.workspaces", "LOCK TABLE org_t10.workspaces");
+    let shown = std::thread::scope(|scope| {
+        let running =
+            scope.spawn(|| on_terminal(&project, "migrate up --lock-timeout 0s --jobs 2 --color never"));
+        std::thread::sleep(Duration::from_secs(13));
+        holder.release();
+        running.join().unwrap()
+    });
+    assert_eq!(shown.code, 0, "{shown}");
+    assert!(shown.stdout.contains("29/30  "), "{shown}");
+    assert!(shown.stdout.contains("the lock is held by process"), "{shown}");
+    assert!(!shown.stdout.contains("hunter2"), "{shown}");
 }
 
 #[test]

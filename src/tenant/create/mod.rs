@@ -24,9 +24,9 @@ use self::worker::Maker;
 use super::{Created, CreatedTenant, NewRole};
 use crate::chain::{Divergence, Version};
 use crate::error::{Code, Failure};
-use crate::event::{Event, Sink};
+use crate::event::{Activity, Event, Sink};
 use crate::executor::queue::{self, Queue};
-use crate::executor::{RetryPolicy, jobs};
+use crate::executor::{RetryPolicy, Watch, jobs};
 use crate::postgres::Connection;
 use crate::postgres::batch::Run;
 use crate::postgres::metadata::state::{self, State};
@@ -119,8 +119,14 @@ pub async fn create(
             Some(jobs) => jobs,
             None => jobs::default(state.free_connections),
         };
+        let mut watch = Watch::new(connection);
         let work = queue::work(connection, &queue, jobs, stop, async |own, task| maker.make(own, task).await);
-        Box::pin(work).await;
+        let report = |activity: &Activity| {
+            let delayed = queue.borrow().delayed();
+            results.borrow_mut().sink.take(&Event::Running { oldest: None, delayed, activity });
+        };
+        Box::pin(watch.during(work, || queue.borrow().delayed() > 0, report)).await;
+        watch.close().await;
     }
     maker.settle_duplicates();
     results.borrow_mut().interrupt_remaining();

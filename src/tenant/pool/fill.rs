@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::{PoolFailure, PoolFilled, PoolState, interrupted, proof, remove, remove_one, state_of};
 use crate::chain::Chain;
 use crate::error::{Code, Failure};
-use crate::event::{Event, Sink};
+use crate::event::{Activity, Event, Sink};
 use crate::executor::queue::{self, Queue};
-use crate::executor::{RetryPolicy, catch_up, jobs};
+use crate::executor::{RetryPolicy, Watch, catch_up, jobs};
 use crate::ident::SchemaName;
 use crate::postgres::batch::{Run, SqlBatch};
 use crate::postgres::metadata::pool::{self, Pooled};
@@ -152,10 +152,16 @@ impl Maker<'_> {
         let jobs = if tasks == 1 { 1 } else { jobs };
         sink.take(&Event::Began { expected: tasks });
         let shared = RefCell::new(Shared { made: 0, others: 0, failed: Vec::new(), sink });
-        queue::work(connection, &self.queue, jobs, stop, async |own, place| {
+        let mut watch = Watch::new(connection);
+        let work = queue::work(connection, &self.queue, jobs, stop, async |own, place| {
             self.make(own, place, &shared).await;
-        })
-        .await;
+        });
+        let report = |activity: &Activity| {
+            let delayed = self.queue.borrow().delayed();
+            shared.borrow_mut().sink.take(&Event::Running { oldest: None, delayed, activity });
+        };
+        Box::pin(watch.during(work, || self.queue.borrow().delayed() > 0, report)).await;
+        watch.close().await;
         let mut shared = shared.into_inner();
         shared.sink.take(&Event::Ended);
         if stop.is_cancelled() && !self.queue.borrow().is_empty() {
