@@ -85,6 +85,13 @@ pub enum Event<'a> {
         /// The reason.
         failure: &'a Failure,
     },
+    /// The server sent a notice about a statement of a unit that was committed.
+    Notice {
+        /// The schema.
+        schema: &'a SchemaName,
+        /// The notice.
+        notice: &'a Notice,
+    },
     /// The run takes long: sent every ten seconds.
     Running {
         /// The message that was sent first, of those without an answer.
@@ -101,6 +108,38 @@ pub enum Event<'a> {
     },
     /// The run ends.
     Ended,
+}
+
+/// How serious a notice of the server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NoticeLevel {
+    /// `NOTICE`
+    Notice,
+    /// `WARNING`
+    Warning,
+}
+
+impl NoticeLevel {
+    /// The server's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Notice => "NOTICE",
+            Self::Warning => "WARNING",
+        }
+    }
+}
+
+/// A notice about a statement of a file, without values of rows and without the name of a tenant's schema.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Notice {
+    /// The name of the migration file.
+    pub migration: String,
+    /// The line of the statement.
+    pub line: Option<usize>,
+    /// How serious it is.
+    pub level: NoticeLevel,
+    /// The text.
+    pub message: String,
 }
 
 /// Units that were sent in one message and have no answer yet.

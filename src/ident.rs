@@ -250,6 +250,11 @@ impl SchemaName {
         Self(Identifier(format!("{POOLED}{key:032x}")))
     }
 
+    /// The text with `{org_schema}`, the placeholder of files, for each word that is this name.
+    pub fn hidden_in(&self, text: &str) -> String {
+        with_other_word(text, self.as_str(), "{org_schema}")
+    }
+
     /// Whether it is a pool schema. No tenant has such a name.
     pub fn is_pooled(&self) -> bool {
         self.as_str().starts_with(POOLED)
@@ -314,6 +319,21 @@ fn reserved_for(name: &str, platform: &SchemaName) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// The text with `other` for each word `word`.
+pub fn with_other_word(text: &str, word: &str, other: &str) -> String {
+    let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(word).filter(|_| !word.is_empty()) {
+        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
+        let follows_letter = before.chars().next_back().is_some_and(is_letter);
+        let is_part = follows_letter || after.chars().next().is_some_and(is_letter);
+        shown.push_str(before);
+        shown.push_str(if is_part { word } else { other });
+        rest = after;
+    }
+    shown + rest
 }
 
 /// Quotes `text` as an SQL string literal. A text with backslashes becomes an escape string, so the result does not depend

@@ -43,8 +43,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Subcommand;
 use clap::error::ContextValue;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
-use tracing_subscriber::registry::LookupSpan;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::args::{Cli, Global};
 use self::branch::BranchVerb;
@@ -61,8 +63,9 @@ use self::tenant::Tenant;
 use self::ui::Ui;
 use self::verify::VerifyArgs;
 use crate::error::{Code, Failure, Place};
+use crate::event::NoticeLevel;
 use crate::output::{self, Text};
-use crate::postgres::NOTICES;
+use crate::postgres::{self, NOTICES};
 use crate::project::{Project, Root, STACK};
 
 /// The context of every command.
@@ -271,40 +274,54 @@ fn with_escaped_values(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// `-vv` enables debug logs, `-vvv` trace logs, including those of the driver.
+/// `-vv` enables debug logs, `-vvv` trace logs, including those of the driver. The logs leave out the server's notices, which may
+/// contain rows.
 fn init_logging(verbose: u8) {
     let level = match verbose {
-        0 | 1 => return,
-        2 => tracing::Level::DEBUG,
-        _ => tracing::Level::TRACE,
+        0 | 1 => LevelFilter::OFF,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
     };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
+    let logs = Targets::new().with_default(level).with_target(NOTICES, LevelFilter::OFF);
+    let log = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_writer(|| ui::EscapedStderr)
         .log_internal_errors(false)
-        .event_format(WithoutNotices(format::Format::default()))
-        .init();
+        .with_filter(logs);
+    let notices = NoticeLayer.with_filter(Targets::new().with_target(NOTICES, LevelFilter::INFO));
+    tracing_subscriber::registry().with(notices).with(log).init();
 }
 
-/// The format of the log. It leaves out the server's notices, which may contain rows.
-struct WithoutNotices(format::Format);
+/// Passes the server's notices to the connection that receives them.
+struct NoticeLayer;
 
-impl<S, N> FormatEvent<S, N> for WithoutNotices
-where
-    S: tracing::Subscriber + for<'s> LookupSpan<'s>,
-    N: for<'w> FormatFields<'w> + 'static,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        writer: format::Writer<'_>,
-        event: &tracing::Event<'_>,
-    ) -> std::fmt::Result {
-        if event.metadata().target() == NOTICES {
-            return Ok(());
+impl<S: tracing::Subscriber> Layer<S> for NoticeLayer {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: LayerContext<'_, S>) {
+        let level = match *event.metadata().level() {
+            tracing::Level::WARN => NoticeLevel::Warning,
+            tracing::Level::INFO => NoticeLevel::Notice,
+            _ => return,
+        };
+        let mut message = NoticeText(String::new());
+        event.record(&mut message);
+        postgres::receive_notice(level, message.0);
+    }
+}
+
+/// The message of an event.
+struct NoticeText(String);
+
+impl Visit for NoticeText {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
         }
-        self.0.format_event(context, writer, event)
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            value.clone_into(&mut self.0);
+        }
     }
 }
 

@@ -13,6 +13,9 @@ use crate::output::{Paint, Text};
 /// Failures of runs with fewer parts are printed only with the result.
 const MIN_PARTS_FOR_LINES: usize = 10;
 
+/// The number of failures that are printed when they happen; the result has all.
+const MAX_FAILURES: usize = 20;
+
 /// How progress is displayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProgressMode {
@@ -32,6 +35,7 @@ pub(super) struct Progress {
     bar: Option<ProgressBar>,
     expected: usize,
     done: usize,
+    failed: usize,
     began: Instant,
     /// The number of finished parts in the last report.
     reported: usize,
@@ -39,11 +43,12 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(mode: ProgressMode, paint: Paint) -> Self {
-        Self { mode, paint, bar: None, expected: 0, done: 0, began: Instant::now(), reported: 0 }
+        Self { mode, paint, bar: None, expected: 0, done: 0, failed: 0, began: Instant::now(), reported: 0 }
     }
 
     fn begin(&mut self, expected: usize) {
-        (self.expected, self.done, self.began, self.reported) = (expected, 0, Instant::now(), 0);
+        (self.expected, self.done, self.failed) = (expected, 0, 0);
+        (self.began, self.reported) = (Instant::now(), 0);
         // Short work needs no bar.
         if self.mode != ProgressMode::Bar || expected < 2 {
             return;
@@ -92,7 +97,9 @@ impl Progress {
 
     fn finish_failed(&mut self, what: &str, failure: &Failure) {
         let line = Text::of_line(format_args!("{} {what}: {failure}", self.paint.bad("failed")));
+        self.failed += 1;
         match (&self.bar, self.mode) {
+            _ if self.failed > MAX_FAILURES => {}
             (Some(bar), _) => bar.println(line.as_str().trim_end()),
             (None, ProgressMode::Periodic) if self.expected >= MIN_PARTS_FOR_LINES => print_error(&line),
             (None, _) => {}
@@ -207,6 +214,8 @@ impl Sink for Progress {
             Event::TenantGone { schema, now: None } => {
                 self.finish_part(|paint| paint.dim("no longer exists"), schema.as_str());
             }
+            // Notices are in the result.
+            Event::Notice { .. } => {}
             Event::Running { oldest, delayed, activity } => self.report(*oldest, *delayed, activity),
             Event::RunRecordFailed { failure } => {
                 self.print_line(&format!("recording the end of the run failed: {failure}"));

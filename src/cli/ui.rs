@@ -155,6 +155,11 @@ impl Ui {
         }
     }
 
+    /// Whether `-v` is set.
+    pub(super) fn is_verbose(self) -> bool {
+        self.verbosity >= Verbosity::Verbose
+    }
+
     /// Prints several notes.
     pub(super) fn notes(self, texts: &[String]) {
         for text in texts {

@@ -114,6 +114,9 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     let stop = stop_on_signals(context.ui);
     let talk = (&mut events as &mut dyn Sink, &stop);
     let migrated = migrate::run(&mut connection, &project, &plan, &command_line("migrate up"), talk).await?;
+    if !migrated.notices.is_empty() {
+        context.ui.note_text(&migrate::text::notices(&migrated.notices, context.ui.stderr_paint()));
+    }
     // Check the pool last, after a complete run.
     if plan.has_pool() && matches!(migrated.outcome, RunStatus::Done | RunStatus::Nothing) {
         context.ui.notes(&tenant::pool::reprove(&mut connection, &project, limits).await);

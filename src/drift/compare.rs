@@ -220,6 +220,7 @@ mod tests {
                 template: None,
                 status: TenantState::Active,
                 created_at: None,
+                schema_missing: false,
             }
         });
         (tenants.collect(), prints)

@@ -24,7 +24,7 @@ use self::measure::Measure;
 use self::release_queries::ReleaseQueries;
 use crate::error::Failure;
 use crate::event::{Activity, Event, Sink};
-use crate::executor::SlowTenant;
+use crate::executor::{Notices, SlowTenant};
 use crate::migrate::{self, ApprovedPlan, Migrated};
 use crate::postgres::Connection;
 use crate::project::Project;
@@ -64,6 +64,7 @@ impl Sink for Publishing<'_> {
                 let failure = &(*failure).clone().published();
                 self.0.take(&Event::UnitFailed { schema, migration, failure });
             }
+            Event::Notice { .. } => {}
             // The branch has no other sessions, but their queries would not be published either.
             Event::Running { oldest, delayed, activity } => {
                 let activity = &Activity { holder: None, ..(*activity).clone() };
@@ -100,6 +101,7 @@ async fn run(
     let talk = (&mut Publishing(sink) as &mut dyn Sink, &CancellationToken::new());
     let migrated = migrate::run(connection, project, &plan, command, talk).await;
     let mut migrated = migrated.map_err(Failure::published)?;
+    migrated.notices = Notices::default();
     for failed in &mut migrated.failures {
         failed.failure = failed.failure.clone().published();
     }

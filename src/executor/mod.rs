@@ -6,6 +6,7 @@ mod batch;
 mod catch_up;
 pub(crate) mod jobs;
 mod non_transactional;
+mod notices;
 mod observer;
 pub(crate) mod queue;
 mod renamed_tenants;
@@ -24,6 +25,7 @@ use std::collections::HashMap;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use catch_up::catch_up;
+pub use notices::Notices;
 pub use observer::{Measured, StatementObserver, UnitTrace};
 pub use request::{OnFailure, Request, unknown_tenant};
 pub use result::{SlowTenant, UnitFailure};

@@ -130,7 +130,9 @@ async fn run_statement(
                 Ok(text) => {
                     message = text;
                     began = Instant::now();
-                    connection.run(message.sql()).await
+                    let sent = connection.run(message.sql()).await;
+                    connection.keep_notices(&message);
+                    sent
                 }
                 Err(answer) => return Err(answer),
             },

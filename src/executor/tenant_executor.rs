@@ -15,14 +15,14 @@ use super::queue::Queue;
 use super::request::{OnFailure, Request};
 use super::unit::{self, Part, Unit, UnitOutcome};
 use super::worker_pool::{self, WorkerPool};
-use super::{UnitFailure, Watch, retry, worker};
+use super::{Notices, UnitFailure, Watch, retry, worker};
 use crate::chain::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Activity, Event, Sink, UnderWay};
 use crate::ident::SchemaName;
 use crate::postgres::batch::{Run, SqlBatch};
 use crate::postgres::metadata::version_rows::{self, Pool};
-use crate::postgres::{Connection, Row, ServerError};
+use crate::postgres::{Connection, Notice, Row, ServerError};
 use crate::sql::Scope;
 
 /// Tenants per page.
@@ -66,6 +66,7 @@ pub(crate) struct RunStats {
     /// The migrated tenants, with the duration of their units.
     pub(crate) moved: HashMap<String, Duration>,
     pub(crate) failures: Vec<UnitFailure>,
+    pub(crate) notices: Notices,
     /// Whether tasks remained when the workers ended.
     pub(crate) is_cut: bool,
 }
@@ -278,6 +279,20 @@ impl TenantExecutor<'_> {
         if migration.has(Scope::Tenant) {
             shared.stats.units += 1;
             shared.sink.take(&Event::UnitDone { schema, migration: &migration.file, elapsed });
+        }
+    }
+
+    /// Records and reports the notices of a completed unit.
+    pub(super) fn notices(
+        &self,
+        shared: &RefCell<Shared<'_>>,
+        schema: &SchemaName,
+        step: usize,
+        notices: &[Notice],
+    ) {
+        if !notices.is_empty() {
+            let shared = &mut *shared.borrow_mut();
+            shared.stats.notices.add(&self.unit(step, schema), notices, shared.sink);
         }
     }
 

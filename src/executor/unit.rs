@@ -12,6 +12,9 @@ use crate::postgres::metadata::{TenantState, checks, platform_fingerprint};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::sql::{Scope, Statement};
 
+/// `undefined_table` (manual, appendix A).
+const UNDEFINED_TABLE: &str = "42P01";
+
 /// The result of a unit.
 #[derive(Debug)]
 pub(crate) enum UnitOutcome {
@@ -233,6 +236,20 @@ impl Unit<'_> {
         }
     }
 
+    /// The table of the platform that a tenant's statement names without its schema; `message` contains the name in quotes.
+    fn platform_table(&self, message: &str) -> Option<&str> {
+        if self.scope() == Scope::Platform {
+            return None;
+        }
+        let (_, text) = message.split_once(": ")?;
+        let words: Vec<&str> =
+            text.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).collect();
+        let statements = self.chain.migrations().iter().flat_map(|migration| migration.part(Scope::Platform));
+        let mut created =
+            statements.flat_map(|statement| &statement.names).filter(|name| name.is_new_table());
+        created.find(|name| words.contains(&name.name.as_str())).map(|name| name.name.as_str())
+    }
+
     fn failure(&self, server_error: &ServerError, message: &SqlBatch) -> Failure {
         let mut failure = server_error.failure(&format!("{} on {}", self.migration.file, self.schema));
         if failure.code == Code::StatementFailed {
@@ -240,6 +257,12 @@ impl Unit<'_> {
         }
         failure.place = message.place(server_error);
         failure.schema = Some(self.schema.as_str().to_owned());
+        if server_error.sqlstate() == Some(UNDEFINED_TABLE)
+            && let Some(name) = self.platform_table(&failure.message)
+        {
+            let platform = &self.run.platform;
+            failure.hint = Some(format!("{name} is a table of the platform: write {platform}.{name}"));
+        }
         if failure.hint.is_none() {
             let before = if self.migration.transactional {
                 "the unit was rolled back"

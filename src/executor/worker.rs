@@ -48,6 +48,7 @@ async fn send(
     let began = Instant::now();
     let answer = pass.under_way(shared, &batch.tasks, connection.send(&batch.message)).await;
     let elapsed = began.elapsed();
+    let notices = connection.take_notices();
     let (done, sets) = match &answer {
         Ok(sets) => (batch.units.len(), sets),
         Err(server_error) => (batch.done(server_error.completed), &server_error.sets),
@@ -64,6 +65,10 @@ async fn send(
             sets,
         );
         pass.done(shared, &batch.tasks[unit.task].schema, unit.step, duration);
+        let range = batch.range(number);
+        let of_unit: Vec<_> =
+            notices.iter().filter(|notice| range.contains(&notice.statement)).cloned().collect();
+        pass.notices(shared, &batch.tasks[unit.task].schema, unit.step, &of_unit);
     }
     match answer {
         Ok(_sets) => pass.requeue(shared, batch.rest.into_iter()),
@@ -128,8 +133,10 @@ async fn run_non_transactional(
     let Some(answer) = pass.under_way(shared, std::slice::from_ref(&task), send).await else {
         return pass.requeue(shared, std::iter::once(task));
     };
+    let notices = connection.take_notices();
     match answer {
         UnitOutcome::Done(_, elapsed) => {
+            pass.notices(shared, &task.schema, task.step, &notices);
             pass.done(shared, &task.schema, task.step, elapsed);
             let next = Task { step: task.step + 1, attempts: 0, ..task };
             pass.requeue(shared, std::iter::once(next));

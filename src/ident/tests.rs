@@ -95,3 +95,10 @@ fn a_units_path_has_each_schema_once() {
         "\"org_acme\", \"datalinx_platform\", public, \"extensions\""
     );
 }
+
+#[test]
+fn a_schema_is_hidden_where_it_is_a_word() {
+    let schema = SchemaName::existing("org_a").unwrap();
+    let shown = schema.hidden_in("table org_a.x, org_ab.x, my_org_a, \"org_a\"");
+    assert_eq!(shown, "table {org_schema}.x, org_ab.x, my_org_a, \"{org_schema}\"");
+}

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::chain::{Step, Version};
 use crate::error::{Code, Failure};
-use crate::executor::{SlowTenant, UnitFailure};
+use crate::executor::{Notices, SlowTenant, UnitFailure};
 use crate::ident::SchemaName;
 use crate::postgres::metadata::platform_fingerprint::PlatformDrift;
-use crate::postgres::metadata::{RunStatus, TenantState};
+use crate::postgres::metadata::{KeptFailure, RunStatus, TenantState};
 
 /// The result of `migrate up`.
 #[derive(Debug, Clone, Serialize)]
@@ -20,12 +20,18 @@ pub struct Migrated {
     pub platform: VersionChange,
     /// The numbers of tenants.
     pub tenants: TenantCounts,
+    /// Whether the run stopped at a tenant's failure.
+    #[serde(skip)]
+    pub stopped_early: bool,
     /// Number of completed units.
     pub units: usize,
     /// Total duration in milliseconds, from the first query.
     pub duration_ms: u128,
     /// The units that failed.
     pub failures: Vec<UnitFailure>,
+    /// The server's notices about the files' statements.
+    #[serde(skip_serializing_if = "Notices::is_empty")]
+    pub notices: Notices,
     /// The slowest tenants, slowest first; empty for few tenants.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slowest: Vec<SlowTenant>,
@@ -81,6 +87,9 @@ pub struct Status {
     /// The list of tenants, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub list: Option<Vec<TenantLine>>,
+    /// The failures of earlier runs, of schemas that are not past the step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<KeptFailure>,
     /// Problems found while reading the state.
     #[serde(skip)]
     pub trouble: Vec<Failure>,
@@ -145,4 +154,7 @@ pub struct TenantLine {
     pub version: Option<Version>,
     /// Its state.
     pub status: TenantState,
+    /// Whether its schema does not exist, although it is in use.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub schema_missing: bool,
 }

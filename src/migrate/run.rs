@@ -13,12 +13,12 @@ use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::Failure;
 use crate::event::{Activity, Event, Sink, UnderWay};
 use crate::executor::unverified::{Part, Started, TenantExecutor, Unit, UnitOutcome, send_non_transactional};
-use crate::executor::{Allowed, StatementObserver, UnitFailure, Watch, jobs, retry};
+use crate::executor::{Allowed, Notices, OnFailure, StatementObserver, UnitFailure, Watch, jobs, retry};
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, NO_IDLE_TIMEOUT, Run};
 use crate::postgres::metadata::version_rows;
-use crate::postgres::metadata::{self, RunStatus, runs};
+use crate::postgres::metadata::{self, FailedUnit, RunStatus, failures, runs};
 use crate::project::Project;
 
 /// The platform unit of a step without platform statements. It moves the platform's version row, writes the history, and waits
@@ -55,6 +55,7 @@ pub async fn run(
         attempts: 0,
         moved: HashMap::new(),
         failures: Vec::new(),
+        notices: Notices::default(),
     };
     if prepared.plan.is_empty() {
         return Ok(runner.result(RunStatus::Nothing));
@@ -77,6 +78,8 @@ pub async fn run(
     if runner.end != RunEnd::Recorded
         && let Err(failure) = runner.record_end(ending, &counts(&result)).await
     {
+        runner.sink.take(&Event::RunRecordFailed { failure: &failure });
+    } else if let Err(failure) = runner.keep_failures().await {
         runner.sink.take(&Event::RunRecordFailed { failure: &failure });
     }
     runner.watch.close().await;
@@ -143,6 +146,7 @@ struct Runner<'a> {
     /// The migrated tenants, with the duration of their units.
     moved: HashMap<String, Duration>,
     failures: Vec<UnitFailure>,
+    notices: Notices,
 }
 
 /// Maximum number of passes over the tenants. A pass reads the tenants in pages, in order. A tenant that is renamed during a pass
@@ -262,6 +266,7 @@ impl<'a> Runner<'a> {
         }
         let failed = !stats.failures.is_empty();
         self.failures.extend(stats.failures);
+        self.notices.extend(stats.notices);
         if failed || (self.stop.is_cancelled() && stats.is_cut) { Next::Halt } else { Next::Continue }
     }
 
@@ -408,7 +413,11 @@ impl<'a> Runner<'a> {
                 tokio::time::sleep(pause).await;
                 continue;
             }
-            self.did_something |= matches!(answer, UnitOutcome::Done(..));
+            let notices = self.connection.take_notices();
+            if matches!(answer, UnitOutcome::Done(..)) {
+                self.did_something = true;
+                self.notices.add(&unit, &notices, self.sink);
+            }
             match &answer {
                 UnitOutcome::Done(_, elapsed) if has_work => {
                     self.units += 1;
@@ -460,6 +469,23 @@ impl<'a> Runner<'a> {
         runs::end(self.connection, &self.run, ending, counts).await
     }
 
+    /// Keeps the failures for `status`.
+    async fn keep_failures(&mut self) -> Result<(), Failure> {
+        let steps = self.chain.migrations();
+        let kept = self.failures.iter().filter_map(|UnitFailure { schema, migration, failure, attempts }| {
+            let step = steps.iter().find(|step| step.file == *migration)?;
+            Some(FailedUnit {
+                schema,
+                from: step.from(),
+                to: step.to(),
+                migration,
+                failure,
+                attempts: *attempts,
+            })
+        });
+        failures::keep(self.connection, &self.run, &kept.collect::<Vec<_>>()).await
+    }
+
     /// Number of the requested tenants that are still behind.
     async fn left(&mut self) -> Result<usize, Failure> {
         let end = self.prepared.request.to.as_ref().and_then(|to| self.chain.position(to));
@@ -508,10 +534,13 @@ impl<'a> Runner<'a> {
                 unknown: self.prepared.unknown(),
                 left: None,
             },
+            stopped_early: self.prepared.request.on_failure == OnFailure::Stop
+                && self.failures.iter().any(|failure| failure.schema != self.run.platform),
             slowest: slowest(&self.moved),
             units: self.units,
             duration_ms: self.began.elapsed().as_millis(),
             failures: self.failures.clone(),
+            notices: self.notices.clone(),
         }
     }
 }

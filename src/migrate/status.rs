@@ -5,7 +5,7 @@ use crate::chain::{ChainCoverage, Divergence};
 use crate::error::Failure;
 use crate::postgres::Connection;
 use crate::postgres::metadata::tenant_registry::{self, Wanted};
-use crate::postgres::metadata::{platform_fingerprint, state};
+use crate::postgres::metadata::{failures, platform_fingerprint, state};
 use crate::project::{Project, Root};
 
 /// Whether to list the tenants.
@@ -98,6 +98,7 @@ pub async fn status(
                         schema: row.schema,
                         version: row.version,
                         status: row.status,
+                        schema_missing: row.schema_missing,
                     })
                     .collect(),
             )
@@ -109,10 +110,18 @@ pub async fn status(
     } else {
         None
     };
+    // Only a schema that is behind can have a failure. A role that may not read the table sees none.
+    let may_have_failed = state.presence.own_tables_current && (tenants.behind > 0 || !pending.is_empty());
+    let failures = if may_have_failed {
+        failures::read(connection, &schema).await.unwrap_or_default()
+    } else {
+        Vec::new()
+    };
     Ok(Status {
         platform: PlatformStatus { schema, version, latest, pending, drift },
         tenants,
         list: lines,
+        failures,
         trouble,
         allow_newer: project.settings.migrate.allow_newer,
     })

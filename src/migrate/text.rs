@@ -6,10 +6,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Migrated, Planned, Status};
-use crate::executor::SlowTenant;
-use crate::output::{Paint, Text, failure, failure_json, or_dash, plural, table};
+use crate::error::Failure;
+use crate::event::NoticeLevel;
+use crate::executor::{Notices, SlowTenant, UnitFailure};
+use crate::ident::SchemaName;
+use crate::output::{
+    Paint, Text, failure, failure_json, first_names, grouped, or_dash, plural, table, without_credentials,
+};
 use crate::postgres::metadata::platform_fingerprint::PlatformDrift;
-use crate::postgres::metadata::{HistoryEntry, RunStatus};
+use crate::postgres::metadata::{HistoryEntry, KeptFailure, RunStatus, SCHEMA_MISSING};
 
 /// Whether an unfinished run can be finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +28,24 @@ pub enum Unfinished {
 /// The text of `migrate up`.
 pub fn migrated(migrated: &Migrated, unfinished: Unfinished, paint: Paint) -> Text {
     let mut text = Text::default();
-    for failed in &migrated.failures {
-        text.append(&failure(&failed.failure, paint));
+    let equal = |failed: &UnitFailure| {
+        let Failure { code, sqlstate, message, place, .. } = &failed.failure;
+        let place =
+            place.as_ref().map(|place| (place.file().to_owned(), place.start().map(|start| start.line)));
+        (*code, sqlstate.clone(), failed.schema.hidden_in(message), place)
+    };
+    for ((.., message, _), members) in grouped(migrated.failures.iter().map(|failed| (equal(failed), failed)))
+    {
+        let Some(first) = members.first() else { continue };
+        if members.len() == 1 {
+            text.append(&failure(&first.failure, paint));
+        } else {
+            text.append(&failure(&Failure { message, ..first.failure.clone() }, paint));
+            let mut schemas: Vec<_> = members.iter().map(|failed| failed.schema.as_str()).collect();
+            schemas.sort_unstable();
+            let names = first_names(schemas.into_iter());
+            text.line(format_args!("  the same failure on {}: {names}", plural(members.len(), "tenant")));
+        }
         text.blank();
     }
     let head = match migrated.outcome {
@@ -67,8 +88,37 @@ pub fn migrated(migrated: &Migrated, unfinished: Unfinished, paint: Paint) -> Te
             Unfinished::Resumed => "run `tenure migrate up` again to finish",
             Unfinished::Left => "not finished",
         };
-        let line = format!("{word}{left}");
-        text.line(paint.dim(&line));
+        if migrated.stopped_early && unfinished == Unfinished::Resumed && tenants.left > Some(tenants.failed)
+        {
+            text.line(
+                paint.dim("no further tenant was started; `--on-failure continue` migrates the others"),
+            );
+        }
+        text.line(paint.dim(&format!("{word}{left}")));
+    }
+    text
+}
+
+/// The notices of a run, each text once.
+pub fn notices(notices: &Notices, paint: Paint) -> Text {
+    const MAX_LINES: usize = 20;
+    let mut text = Text::default();
+    for (notice, tenants) in notices.iter().take(MAX_LINES) {
+        let level = match notice.level {
+            NoticeLevel::Warning => paint.warn(notice.level.as_str()),
+            NoticeLevel::Notice => paint.dim(notice.level.as_str()),
+        };
+        let whose = tenants.map_or_else(|| "the platform".to_owned(), |tenants| plural(tenants, "tenant"));
+        let line = notice.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let message = without_credentials(&notice.message);
+        text.line(format_args!(
+            "{level}: {message} ({whose})  {}",
+            paint.dim(&format!("{}{line}", notice.migration))
+        ));
+    }
+    let more = notices.iter().count().saturating_sub(MAX_LINES);
+    if more > 0 {
+        text.line(format_args!("… {more} more, with --format json"));
     }
     text
 }
@@ -145,6 +195,25 @@ pub fn status(status: &Status, paint: Paint) -> Text {
             text.line(format_args!("          {count} at {version}"));
         }
     }
+    let equal = |kept: &KeptFailure| {
+        let message = SchemaName::existing(&kept.schema).map(|schema| schema.hidden_in(&kept.message));
+        let message = message.unwrap_or_else(|_| kept.message.clone());
+        (kept.migration.clone(), kept.line, kept.sqlstate.clone(), message)
+    };
+    for ((.., equal_message), members) in grouped(status.failures.iter().map(|kept| (equal(kept), kept))) {
+        let Some(KeptFailure { migration, line, message, failed_at, failed_by, run, .. }) = members.first()
+        else {
+            continue;
+        };
+        let names = first_names(members.iter().map(|kept| kept.schema.as_str()));
+        let place = line.map_or_else(|| migration.clone(), |line| format!("{migration}:{line}"));
+        text.line(format_args!("{}    {names}  {place}", paint.bad("failed")));
+        text.line(format_args!("          {}", if members.len() == 1 { message } else { &equal_message }));
+        text.line(format_args!(
+            "          {}",
+            paint.dim(&format!("at {failed_at} by {failed_by} in run {run}"))
+        ));
+    }
     if let Some(list) = &status.list
         && !list.is_empty()
     {
@@ -155,7 +224,7 @@ pub fn status(status: &Status, paint: Paint) -> Text {
                     line.slug.clone(),
                     line.schema.to_string(),
                     or_dash(line.version.as_ref()),
-                    line.status.as_str().to_owned(),
+                    (if line.schema_missing { SCHEMA_MISSING } else { line.status.as_str() }).to_owned(),
                 ]
             })
             .collect();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Text, failure_json, shown_value};
+use super::{Text, failure_json, shown_value, without_credentials};
 use crate::event::Event;
 
 /// Converts an event to one line of JSON; `at_ms` is its time in milliseconds since 1970.
@@ -34,6 +34,10 @@ fn value(event: &Event<'_>, at_ms: u128) -> Value {
         Event::TenantGone { schema, now } => {
             json!({ "at_ms": at, "event": "tenant-gone", "schema": schema, "now": now })
         }
+        Event::Notice { schema, notice } => json!({
+            "at_ms": at, "event": "notice", "schema": schema, "migration": notice.migration, "line": notice.line,
+            "level": notice.level.as_str(), "message": without_credentials(&notice.message),
+        }),
         Event::Running { oldest, delayed, activity } => {
             let milliseconds = |elapsed: Duration| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
             json!({

@@ -4,6 +4,7 @@
 mod event;
 mod failure;
 mod given;
+mod groups;
 mod markdown;
 mod plural;
 mod secrets;
@@ -15,6 +16,7 @@ mod text;
 pub use event::event_json;
 pub use failure::{failure, failure_json};
 pub use given::{GivenCredentials, shown_value};
+pub use groups::{first_names, grouped};
 pub use markdown::{code, prose, table_head};
 pub use plural::{plural, plural_of};
 pub use secrets::{without_credentials, without_secrets};

@@ -257,6 +257,12 @@ impl SqlBatch {
         &self.rendered.sql
     }
 
+    /// The place of a statement in its file; `None` for a statement of Tenure's own.
+    pub(super) fn place_of(&self, statement: usize) -> Option<Place> {
+        let (file, range) = self.statements.get(statement)?.place.as_ref()?;
+        Some(Place::at(&self.sources[*file], range.clone()))
+    }
+
     /// The place in a user's file that `server_error` is about: the server's position, else the statement that
     /// failed. It is the whole file if its COMMIT failed, as for a deferred constraint, and `None` for a
     /// statement of Tenure's own.

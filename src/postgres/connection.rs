@@ -10,9 +10,11 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use super::batch::{OWN_PATH, SqlBatch};
 use super::connect::pooler::PoolerEvidence;
 use super::connect::retry::{self, ConnectPolicy, Opened};
+use super::notice::{self, MAX_KEPT, Notice};
 use super::restricted_role::{RestrictedRole, RunMode};
 use super::{DatabaseUrl, ServerError};
 use crate::error::{Code, Failure};
+use crate::event::NoticeLevel;
 
 /// A row of a result, read by column name.
 #[derive(Debug)]
@@ -71,6 +73,10 @@ pub struct Connection {
     connector: Connector,
     /// Nothing more is sent: an answer is overdue, so the next one may be a late one, or the session has rights.
     is_lost: bool,
+    /// The notices of the last message, with the index of their statement.
+    received: Vec<(usize, NoticeLevel, String)>,
+    /// The notices about statements of files, until they are taken.
+    notices: Vec<Notice>,
     /// The question that was asked when the connection was opened, with its answer, until the next message.
     first: Option<(String, Answer)>,
 }
@@ -102,7 +108,7 @@ impl Connector {
 
     async fn open_with(&self, connect_policy: ConnectPolicy) -> Result<Connection, Failure> {
         let driver = retry::open_undetected(&self.url, connect_policy).await?;
-        Ok(Connection { driver, connector: self.clone(), is_lost: false, first: None })
+        Ok(Connection { first: None, ..Connection::of(driver, self.clone()) })
     }
 }
 
@@ -142,12 +148,12 @@ impl Connection {
         let Opened { driver, evidence, answer } =
             retry::open(url, connect_policy, question, on_retry).await?;
         let (url, pooler_evidence) = (url.clone(), evidence);
-        Ok(Self {
-            driver,
-            connector: Connector { url, connect_policy, pooler_evidence, restricted_role: None },
-            is_lost: false,
-            first: question.map(str::to_owned).zip(answer),
-        })
+        let connector = Connector { url, connect_policy, pooler_evidence, restricted_role: None };
+        Ok(Self { first: question.map(str::to_owned).zip(answer), ..Self::of(driver, connector) })
+    }
+
+    fn of(driver: PgConnection, connector: Connector) -> Self {
+        Self { driver, connector, is_lost: false, received: Vec::new(), notices: Vec::new(), first: None }
     }
 
     /// Whether the server's host name is Neon's.
@@ -204,7 +210,9 @@ impl Connection {
     }
 
     async fn send_or_roll_back(&mut self, message: &SqlBatch) -> Result<Vec<Vec<Row>>, ServerError> {
-        match self.send_in_transaction(message).await {
+        let sent = self.send_in_transaction(message).await;
+        self.keep_notices(message);
+        match sent {
             Err(server_error) => {
                 self.roll_back_after(&server_error.error).await;
                 Err(server_error)
@@ -367,8 +375,10 @@ impl Connection {
             } else {
                 "ROLLBACK"
             };
+            let received = std::mem::take(&mut self.received);
             // A broken session cannot be rolled back; the first error is reported.
             let _rolled_back = self.collect(rollback, &mut Vec::new(), |_statement| false).await;
+            self.received = received;
         }
     }
 
@@ -379,7 +389,27 @@ impl Connection {
         keeps: impl Fn(usize) -> bool,
     ) -> Result<(), sqlx::Error> {
         self.expect_alive()?;
-        collect(self.driver(), sql, sets, keeps).await
+        self.first = None;
+        if sets.is_empty() {
+            self.received.clear();
+        }
+        collect(&mut self.driver, sql, sets, &mut self.received, keeps).await
+    }
+
+    /// Keeps the notices of the last message that are about statements of files; `message` is that message.
+    pub fn keep_notices(&mut self, message: &SqlBatch) {
+        for (statement, level, text) in self.received.drain(..) {
+            if let Some(place) = message.place_of(statement)
+                && self.notices.len() < MAX_KEPT
+            {
+                self.notices.push(Notice { statement, place, level, message: text });
+            }
+        }
+    }
+
+    /// Takes the notices about statements of files.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 
     /// Closes the connection.
@@ -403,16 +433,29 @@ pub(super) async fn collect(
     driver: &mut PgConnection,
     sql: &str,
     sets: &mut Vec<Vec<Row>>,
+    notices: &mut Vec<(usize, NoticeLevel, String)>,
+    keeps: impl Fn(usize) -> bool,
+) -> Result<(), sqlx::Error> {
+    notice::receiving(collect_received(driver, sql, sets, notices, keeps)).await
+}
+
+async fn collect_received(
+    driver: &mut PgConnection,
+    sql: &str,
+    sets: &mut Vec<Vec<Row>>,
+    notices: &mut Vec<(usize, NoticeLevel, String)>,
     keeps: impl Fn(usize) -> bool,
 ) -> Result<(), sqlx::Error> {
     let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(driver);
     let mut rows = Vec::new();
-    while let Some(item) = stream.try_next().await? {
+    loop {
+        let next = stream.try_next().await;
+        notice::take_received(sets.len(), notices);
+        let Some(item) = next? else { return Ok(()) };
         match item.right() {
             Some(row) if keeps(sets.len()) => rows.push(Row(row)),
             Some(_) => {}
             None => sets.push(std::mem::take(&mut rows)),
         }
     }
-    Ok(())
 }

@@ -13,6 +13,7 @@ mod deadline;
 pub mod error;
 pub mod extensions;
 pub mod metadata;
+mod notice;
 pub mod queries;
 mod restricted_role;
 pub mod server;
@@ -25,8 +26,7 @@ pub use cancel::{CancelledSession, SessionOutcome, cancel};
 pub use connect::{ConnectPolicy, DatabaseUrl, PoolerEvidence, libpq_target, set_parameters};
 pub use connection::{Connection, Connector, Row};
 pub use error::ServerError;
+pub use notice::{NOTICES, Notice, receive_notice};
 pub use restricted_role::{Prepared, RestrictedRole, Superuser, SuperuserRuns};
+pub use server_text::shown_notice;
 pub use tools::{Archive, ForeignKey, Keys, Section, dump, dump_archive};
-
-/// The target of the driver's log of the server's notices.
-pub const NOTICES: &str = "sqlx::postgres::notice";

@@ -233,6 +233,26 @@ impl Fields<'_> {
     }
 }
 
+/// The text of a notice about a statement of a file. The driver passes on only its message, so text in quotes and numbers stay
+/// only if they stand in the file, or if the file contains the whole message, as that of a `RAISE`.
+pub fn shown_notice(message: &str, file: &str) -> String {
+    if file.contains(message) {
+        return message.to_owned();
+    }
+    let is_in_file = |name: &&str| {
+        let is_word =
+            |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
+        file.match_indices(*name).any(|(at, _)| {
+            !is_word(file[..at].chars().next_back()) && !is_word(file[at + name.len()..].chars().next())
+        })
+    };
+    let quoted = message.split(is_quote).skip(1).step_by(2).filter(|name| !name.is_empty());
+    // A data error, of whose texts only the names stay.
+    let names = quoted.filter(is_in_file).collect();
+    Fields { sqlstate: "22000", message, names, ..Fields::default() }
+        .without_values(&without_numbers(message))
+}
+
 /// The quotation marks of the server's languages. An apostrophe is none: some languages use it inside of words.
 fn is_quote(letter: char) -> bool {
     matches!(letter, '"' | '«' | '»' | '“' | '”' | '„' | '‟' | '「' | '」' | '『' | '』' | '‹' | '›')
@@ -345,6 +365,21 @@ mod tests {
         }
         let query = Fields { file: "tsquery.c", ..error("42601", "syntax error in tsquery: \"secret x\"") };
         assert_eq!(query.shown().message, "syntax error in tsquery: \"…\"");
+    }
+
+    #[test]
+    fn a_notice_shows_what_the_file_contains() {
+        let file =
+            "CREATE TABLE IF NOT EXISTS users (id int); DO $$ BEGIN RAISE NOTICE 'step 7 of x'; END $$;";
+        for (message, shown) in [
+            ("relation \"users\" already exists, skipping", "relation \"users\" already exists, skipping"),
+            ("relation \"user\" already exists, skipping", "relation \"…\" already exists, skipping"),
+            ("step 7 of x", "step 7 of x"),
+            ("moved 93 rows of \"secret\"", "moved … rows of \"…\""),
+            ("Relation »users« existiert bereits", "Relation »users« existiert bereits"),
+        ] {
+            assert_eq!(shown_notice(message, file), shown);
+        }
     }
 
     #[test]

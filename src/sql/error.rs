@@ -35,6 +35,9 @@ pub enum SqlError {
     /// Transaction control other than the outer BEGIN and COMMIT of the file.
     #[error("{statement} inside a file: a unit is one transaction, and Tenure begins and ends it")]
     TransactionControl { statement: String, place: Place },
+    /// A BEGIN without its COMMIT, or the reverse.
+    #[error("the file {what}")]
+    UnbalancedTransaction { what: &'static str, place: Place },
     /// The file sets a version other than its own.
     #[error("the schema_version statement of the file sets {found}, but the file migrates to {expected}")]
     VersionMismatch { found: String, expected: String, place: Place },
@@ -50,6 +53,9 @@ pub enum SqlError {
     /// A non-transactional statement beside transactional ones.
     #[error("{statement} cannot run in a transaction, but other statements of the file must")]
     MixedTransaction { statement: String, place: Place },
+    /// A non-transactional statement between BEGIN and COMMIT.
+    #[error("{statement} cannot run in a transaction, but the file has BEGIN and COMMIT")]
+    InTransaction { statement: String, place: Place },
     /// An index without a name that is built outside a transaction.
     #[error("an index that is built concurrently needs a name: a failed attempt leaves an invalid index")]
     UnnamedIndex { place: Place },
@@ -104,6 +110,11 @@ impl From<SqlError> for Failure {
                 place,
                 Some("keep at most a plain BEGIN; as the first statement and a plain COMMIT; as the last".to_owned()),
             ),
+            SqlError::UnbalancedTransaction { place, .. } => (
+                Code::TransactionControl,
+                place,
+                Some("remove the statement: Tenure makes the transaction of a unit itself".to_owned()),
+            ),
             SqlError::VersionMismatch { expected, place, .. } => {
                 (Code::VersionMismatch, place, Some(format!("write '{expected}', or remove the statement")))
             }
@@ -126,6 +137,11 @@ impl From<SqlError> for Failure {
                 Code::MixedTransaction,
                 place,
                 Some("move it into a separate migration without BEGIN and COMMIT".to_owned()),
+            ),
+            SqlError::InTransaction { place, .. } => (
+                Code::MixedTransaction,
+                place,
+                Some("remove BEGIN and COMMIT: Tenure runs this statement outside of a transaction".to_owned()),
             ),
             SqlError::UnnamedIndex { place } => (
                 Code::UnnamedIndex,

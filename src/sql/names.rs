@@ -30,6 +30,13 @@ pub struct Name {
     pub lookup: Lookup,
 }
 
+impl Name {
+    /// Whether the statement creates a table or a view of this name.
+    pub fn is_new_table(&self) -> bool {
+        self.role == NameRole::Created && matches!(self.kind, SyntaxKind::TABLE_NAME | SyntaxKind::VIEW)
+    }
+}
+
 /// How a statement uses a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameRole {

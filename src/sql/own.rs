@@ -16,8 +16,14 @@ use crate::error::Place;
 pub(super) const VERSION_TABLE: &str = "schema_version";
 
 /// Tenure's own tables, in the platform schema.
-pub const TABLES: &[&str] =
-    &[VERSION_TABLE, "tenant_version", "migration_history", "run", "tenure_schema_history"];
+pub const TABLES: &[&str] = &[
+    VERSION_TABLE,
+    "tenant_version",
+    "migration_history",
+    "migration_failure",
+    "run",
+    "tenure_schema_history",
+];
 
 /// The sequence of one of them.
 pub const SEQUENCE: &str = "migration_history_id_seq";

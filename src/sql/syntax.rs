@@ -18,7 +18,19 @@ pub(super) fn first_error(root: Node<'_>, errors: &[SyntaxError]) -> Option<(Str
             .filter(|second| first.message().ends_with("_KW") && is_no_command(second))
             .filter(|_| begins_a_statement(root, at(root, first).start))
             .unwrap_or(first);
-        return Some(("no SQL statement starts like this".to_owned(), at(root, error)));
+        let range = at(root, error);
+        // After a complete statement the parser expects the next one.
+        let message = if begins_a_statement(root, at(root, first).start) {
+            "no SQL statement starts like this".to_owned()
+        } else {
+            let word = root.tokens().find(|token| token.range() == range).map(|token| token.text.to_owned());
+            let word = word.map_or_else(|| "text".to_owned(), |word| format!("`{word}`"));
+            format!(
+                "unexpected {} after a complete statement",
+                word.replace(placeholder::STAND_IN, placeholder::ORG_SCHEMA)
+            )
+        };
+        return Some((message, range));
     }
     Some((readable(first.message()), at(root, first)))
 }

@@ -76,9 +76,13 @@ impl MetadataFilter<'_> {
         if let Some(statement) = non_transactional
             && (has_begin || statements.iter().any(|other| other.transactional))
         {
-            errors.push(SqlError::MixedTransaction {
-                statement: statement.verb(),
-                place: script.place(statement),
+            let (place, others) =
+                (script.place(statement), statements.iter().any(|other| other.transactional));
+            let statement = statement.verb();
+            errors.push(if others {
+                SqlError::MixedTransaction { statement, place }
+            } else {
+                SqlError::InTransaction { statement, place }
             });
         }
         (Body { transactional: non_transactional.is_none(), statements }, errors)
@@ -129,21 +133,41 @@ impl MetadataFilter<'_> {
 fn outer_transaction_removed(script: &Script) -> Result<&[Statement], SqlError> {
     let all = script.statements.as_slice();
     let Some((begin, rest)) = all.split_first().filter(|(first, _)| first.kind == SyntaxKind::BEGIN) else {
-        return Ok(all);
+        return match all.split_last() {
+            Some((last, inner))
+                if is_commit(last) && !inner.iter().any(|one| CONTROL.contains(&one.kind)) =>
+            {
+                Err(SqlError::UnbalancedTransaction { what: CLOSES, place: script.place(last) })
+            }
+            _ => Ok(all),
+        };
     };
     if !is_plain(script, begin) {
         return Err(control(script, begin));
     }
     match rest.split_last() {
-        Some((last, inner)) if last.kind == SyntaxKind::COMMIT_TRANSACTION => {
+        Some((last, inner)) if is_commit(last) => {
             if is_plain(script, last) {
                 Ok(inner)
             } else {
                 Err(control(script, last))
             }
         }
-        _ => Err(control(script, unclosed(rest).unwrap_or(begin))),
+        _ => Err(unclosed(rest).map_or_else(
+            || SqlError::UnbalancedTransaction { what: OPENS, place: script.place(begin) },
+            |statement| control(script, statement),
+        )),
     }
+}
+
+/// A BEGIN without COMMIT.
+const OPENS: &str = "opens a transaction that it does not close";
+
+/// A COMMIT without BEGIN.
+const CLOSES: &str = "closes a transaction that it does not open";
+
+fn is_commit(statement: &Statement) -> bool {
+    statement.kind == SyntaxKind::COMMIT_TRANSACTION
 }
 
 fn own(script: &Script, name: &Name) -> SqlError {
@@ -434,13 +458,10 @@ mod tests {
     fn transaction_control_inside_is_an_error() {
         for sql in [
             "BEGIN; SELECT 1; COMMIT; SELECT 2; COMMIT",
-            "BEGIN; SELECT 1",
-            "SELECT 1; COMMIT",
             "SELECT 1; ROLLBACK",
             "BEGIN; SELECT 1; ROLLBACK",
             "SAVEPOINT a",
             "SELECT 1; BEGIN; SELECT 2; COMMIT",
-            "BEGIN",
             "BEGIN; SET TRANSACTION READ ONLY; COMMIT",
             "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1; COMMIT",
             "START TRANSACTION READ ONLY; SELECT 1; COMMIT",
@@ -448,6 +469,15 @@ mod tests {
             "BEGIN; SELECT 1; END AND CHAIN",
         ] {
             assert!(matches!(body(sql), Err(SqlError::TransactionControl { .. })), "{sql}");
+        }
+        for (sql, expected) in [
+            ("BEGIN; SELECT 1", OPENS),
+            ("START TRANSACTION", OPENS),
+            ("SELECT 1; COMMIT", CLOSES),
+            ("SELECT 1; SELECT 2; END", CLOSES),
+        ] {
+            let Err(SqlError::UnbalancedTransaction { what, .. }) = body(sql) else { panic!("{sql}") };
+            assert_eq!(what, expected, "{sql}");
         }
         for (sql, place) in [
             ("DO $$ BEGIN COMMIT; END $$", "t.sql:1:13"),
@@ -539,8 +569,12 @@ mod tests {
             body("CREATE INDEX CONCURRENTLY i ON t (c); SELECT 1"),
             Err(SqlError::MixedTransaction { .. })
         ));
+        for alone in ["CREATE INDEX CONCURRENTLY i ON t (c)", "VACUUM t; VACUUM s"] {
+            let wrapped = body(&format!("BEGIN; {alone}; COMMIT"));
+            assert!(matches!(wrapped, Err(SqlError::InTransaction { .. })), "{alone}");
+        }
         assert!(matches!(
-            body("BEGIN; CREATE INDEX CONCURRENTLY i ON t (c); COMMIT"),
+            body("BEGIN; CREATE INDEX CONCURRENTLY i ON t (c); SELECT 1; COMMIT"),
             Err(SqlError::MixedTransaction { .. })
         ));
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::ser::SerializeStruct;
 
 use super::Password;
+use super::lifecycle::SessionInUse;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, SchemaName};
@@ -43,6 +44,9 @@ pub struct Changed {
     pub outcome: RunStatus,
     /// The tenant after the operation.
     pub tenant: Tenant,
+    /// After a rename, the sessions that still use its schema.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub in_use: Vec<SessionInUse>,
 }
 
 /// A created or existing tenant.

@@ -49,7 +49,7 @@ fn tenant_rows(list: &TenantList, paint: Paint) -> Text {
                 tenant.schema.to_string(),
                 or_dash(tenant.version.as_ref()),
                 or_dash(tenant.template.as_ref()),
-                tenant.status.as_str().to_owned(),
+                tenant.shown_state().to_owned(),
                 or_dash(tenant.created_at.as_ref()),
             ]
         })
@@ -72,7 +72,7 @@ pub fn tenant(tenant: &Tenant, held: &TenantStats, entries: &[HistoryEntry], pai
         ("schema", tenant.schema.to_string()),
         ("version", or_dash(tenant.version.as_ref())),
         ("template", or_dash(tenant.template.as_ref())),
-        ("status", tenant.status.as_str().to_owned()),
+        ("status", tenant.shown_state().to_owned()),
         ("created", or_dash(tenant.created_at.as_ref())),
     ] {
         text.line(format_args!("{}{}", paint.dim(&format!("{key:<10}")), value));

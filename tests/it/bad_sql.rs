@@ -133,7 +133,7 @@ fn a_syntax_error_is_shown_with_its_line_and_a_caret() {
     ----- stdout -----
 
     ----- stderr -----
-    error[syntax]: syntax error: no SQL statement starts like this
+    error[syntax]: syntax error: unexpected `int` after a complete statement
      --> migrations/v1.0.0_to_v1.0.1_second.sql:4:20
       |
     4 |   ADD COLUMN c int int;
@@ -250,6 +250,51 @@ fn transaction_control_inside_a_file_is_refused() {
       |
       = help: keep at most a plain BEGIN; as the first statement and a plain COMMIT; as the last
     ");
+}
+
+/// The first line of the error of a file with this SQL.
+fn message(sql: &str) -> String {
+    shown(sql).to_string().lines().find(|line| line.starts_with("error[")).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn messages_say_what_is_wrong() {
+    let index = "CREATE INDEX CONCURRENTLY i ON datalinx_platform.things (id)";
+    for (sql, expected) in [
+        ("FROB x;\n", "syntax error: no SQL statement starts like this"),
+        (
+            "CREATE TABLE datalinx_platform.x (id int) WHIT (fillfactor = 10);\n",
+            "syntax error: unexpected `WHIT` after a complete statement",
+        ),
+        (
+            "INSERT INTO datalinx_platform.things (id) VALUES (1) RETURNIN id;\n",
+            "syntax error: unexpected `RETURNIN` after a complete statement",
+        ),
+        (
+            "CREATE INDEX i ON datalinx_platform.things (id) WEHRE id > 1;\n",
+            "syntax error: unexpected `WEHRE` after a complete statement",
+        ),
+        ("BEGIN;\nSELECT datalinx_platform.f();\n", "the file opens a transaction that it does not close"),
+        (
+            "START TRANSACTION;\nSELECT datalinx_platform.f();\n",
+            "the file opens a transaction that it does not close",
+        ),
+        ("SELECT datalinx_platform.f();\nEND;\n", "the file closes a transaction that it does not open"),
+        (
+            &format!("BEGIN;\n{index};\nCOMMIT;\n"),
+            "CREATE INDEX CONCURRENTLY cannot run in a transaction, but the file has BEGIN and COMMIT",
+        ),
+        (
+            "BEGIN;\nVACUUM datalinx_platform.things;\nEND;\n",
+            "VACUUM cannot run in a transaction, but the file has BEGIN and COMMIT",
+        ),
+        (
+            &format!("BEGIN;\n{index};\nSELECT datalinx_platform.f();\nCOMMIT;\n"),
+            "CREATE INDEX CONCURRENTLY cannot run in a transaction, but other statements of the file must",
+        ),
+    ] {
+        assert!(message(sql).ends_with(&format!(": {expected}")), "{sql}: {}", message(sql));
+    }
 }
 
 #[test]

@@ -19,6 +19,122 @@ fn with_a_row_that_breaks(broken: &str) -> Project {
     project
 }
 
+/// What `status` shows of failures: the schemas, as `org_a v….sql:5 22012`.
+fn kept(project: &Project) -> Vec<String> {
+    let (_, status) = project.json("status");
+    let list = status["failures"].as_array().cloned().unwrap_or_default();
+    let text = |kept: &Value, key: &str| kept[key].as_str().unwrap().to_owned();
+    list.iter()
+        .map(|kept| {
+            let [schema, file, state] = ["schema", "migration", "sqlstate"].map(|key| text(kept, key));
+            format!("{schema} {file}:{} {state}", kept["line"])
+        })
+        .collect()
+}
+
+#[test]
+fn status_shows_failures_until_the_tenant_is_past_the_step() {
+    let project = with_a_row_that_breaks("b");
+    project.db.run("INSERT INTO org_c.workspaces (name) VALUES ('')");
+    assert_eq!(project.run("migrate up --on-failure continue").code, 4);
+    let file = "v1.0.4_to_v1.0.5_next.sql";
+    assert_eq!(kept(&project), [format!("org_b {file}:5 22012"), format!("org_c {file}:5 22012")]);
+    let shown = project.run("status").ok().stdout;
+    let rows = shown.lines().skip_while(|line| !line.starts_with("failed")).take(3).collect::<Vec<_>>();
+    assert_eq!(rows[0], format!("failed    org_b, org_c  {file}:5"), "{shown}");
+    assert_eq!(rows[1], format!("          {file} on {{org_schema}}: division by zero"), "{shown}");
+    assert!(rows[2].contains(" by tenure in run "), "{shown}");
+    // Only the newest failure of a tenant is shown, and none of a tenant that was mended.
+    project.db.run("DELETE FROM org_b.workspaces WHERE name = ''");
+    assert_eq!(project.run("migrate up --on-failure continue").code, 4);
+    assert_eq!(kept(&project), [format!("org_c {file}:5 22012")]);
+    assert_eq!(project.db.value("SELECT count(*)::text FROM datalinx_platform.migration_failure"), "3");
+    project.db.run("DELETE FROM org_c.workspaces WHERE name = ''");
+    let _done = project.run("migrate up").ok();
+    assert_eq!(kept(&project), Vec::<String>::new());
+}
+
+#[test]
+fn a_kept_failure_contains_neither_a_row_nor_a_literal() {
+    let project = Project::with_tenants(&["a"]);
+    project.without_rules();
+    project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('hunter2')");
+    let steps = [
+        (
+            "CREATE UNIQUE INDEX twice ON workspaces ((1)) WHERE name = 'hunter2';\nINSERT INTO workspaces (name) VALUES ('hunter2');",
+            "23505",
+        ),
+        ("DO $$ BEGIN RAISE EXCEPTION 'no %', (SELECT name FROM workspaces LIMIT 1); END $$;", "P0001"),
+        ("DO $$ BEGIN EXECUTE 'SELECT ''hunter2'' ''hunter2'''; END $$;", "42601"),
+    ];
+    for (sql, sqlstate) in steps {
+        project.migration("1.0.4", "1.0.5", "next", &format!("-- Scope: tenant\n{sql}"));
+        assert_eq!(project.json("migrate up").1["failures"][0]["sqlstate"], sqlstate);
+    }
+    let all =
+        project.db.column("SELECT f::text FROM datalinx_platform.migration_failure f ORDER BY failed_at");
+    assert_eq!(all.len(), 3, "{all:?}");
+    assert!(!all.join(" ").contains("hunter2"), "{all:?}");
+    // A failure of the platform is kept too.
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "next",
+        "-- Scope: platform\nSELECT 1 / count(*) FROM users WHERE false;",
+    );
+    assert_eq!(project.run("migrate up").code, 1);
+    let schemas: Vec<_> =
+        kept(&project).iter().map(|kept| kept.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(schemas, ["datalinx_platform", "org_a"]);
+}
+
+#[test]
+fn a_missing_table_of_the_platform_is_named_as_such() {
+    let project = Project::with_tenants(&["a"]);
+    for sql in [
+        "CREATE TABLE {org_schema}.notes (author uuid REFERENCES users (id), created_at date, updated_at date);",
+        "UPDATE {org_schema}.workspaces SET name = (SELECT max(slug) FROM organizations) WHERE name = '';",
+        "CREATE VIEW {org_schema}.all_users AS SELECT count(*) AS count FROM users;",
+    ] {
+        project.migration("1.0.4", "1.0.5", "next", sql);
+        let table = if sql.contains("users") { "users" } else { "organizations" };
+        let output = project.run("migrate up");
+        let hint = format!("= help: {table} is a table of the platform: write datalinx_platform.{table}\n");
+        assert!(output.stderr.contains(&hint), "{output}");
+    }
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "next",
+        "UPDATE {org_schema}.workspaces SET name = (SELECT x FROM nowhere) WHERE name = '';",
+    );
+    assert!(!project.run("migrate up").stderr.contains("table of the platform"));
+}
+
+#[test]
+fn equal_failures_are_shown_once() {
+    let slugs: Vec<String> = (10..15).map(|number| format!("t{number}")).collect();
+    let project = Project::with_tenants(&slugs.iter().map(String::as_str).collect::<Vec<_>>());
+    project.next_migration(DIVIDES);
+    for slug in &slugs[..4] {
+        project.db.run(&format!("INSERT INTO org_{slug}.workspaces (name) VALUES ('')"));
+    }
+    project.db.run("CREATE TABLE org_t14.made ()");
+    let output = project.run("migrate up --on-failure continue");
+    assert_eq!(output.stderr.matches("division by zero").count(), 1, "{output}");
+    assert!(
+        output.stderr.contains("v1.0.4_to_v1.0.5_next.sql on {org_schema}: division by zero"),
+        "{output}"
+    );
+    let names = "  the same failure on 4 tenants: org_t10, org_t11, org_t12 and 1 more\n";
+    assert!(output.stderr.contains(names), "{output}");
+    assert!(output.stderr.contains("on org_t14: relation \"made\" already exists"), "{output}");
+    assert!(!output.stderr.contains("--on-failure"), "{output}");
+    let output = project.run("migrate up --jobs 1");
+    let hint = "no further tenant was started; `--on-failure continue` migrates the others";
+    assert!(output.stderr.contains(hint), "{output}");
+}
+
 #[test]
 fn a_tenant_that_fails_is_as_before_and_mending_it_lets_the_rest_be_done() {
     let project = with_a_row_that_breaks("b");
@@ -38,6 +154,7 @@ fn a_tenant_that_fails_is_as_before_and_mending_it_lets_the_rest_be_done() {
       = help: the unit was rolled back; correct the data and run the command again (a corrected file needs `tenure migrate repair` if other schemas have run it)
 
     partially done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
+    no further tenant was started; `--on-failure continue` migrates the others
     run `tenure migrate up` again to finish: 2 tenants
     ");
     assert_eq!(project.versions(), "platform 1.0.4, a 1.0.5, b 1.0.4, c 1.0.4");
@@ -54,6 +171,9 @@ fn a_tenant_that_fails_is_as_before_and_mending_it_lets_the_rest_be_done() {
     tenants   3, 1 current, 2 behind
               2 at 1.0.4
               1 at 1.0.5
+    failed    org_b  v1.0.4_to_v1.0.5_next.sql:5
+              v1.0.4_to_v1.0.5_next.sql on org_b: division by zero
+              at TIME by tenure in run UUID
 
     slug  schema  version  status
     a     org_a   1.0.5    active
@@ -96,7 +216,10 @@ fn a_platform_part_that_fails_leaves_everybody_where_they_were() {
          INSERT INTO datalinx_platform.made VALUES (1/0);\n\
          ALTER TABLE {org_schema}.workspaces ADD COLUMN more int;",
     );
-    let before = project.db.dump(&["--exclude-table-data", "datalinx_platform.run"]);
+    let records =
+        ["run", "migration_failure"].map(|table| format!("--exclude-table-data=datalinx_platform.{table}"));
+    let records = records.each_ref().map(String::as_str);
+    let before = project.db.dump(&records);
     assert_snapshot!(project.run("migrate up"), @"
     exit code: 1
     ----- stdout -----
@@ -114,7 +237,7 @@ fn a_platform_part_that_fails_leaves_everybody_where_they_were() {
     failed, nothing was migrated: the platform is at 1.0.4; 1 tenant, 1 unchanged; 0 units in N ms
     run `tenure migrate up` again to finish: 1 tenant
     ");
-    assert_eq!(project.db.dump(&["--exclude-table-data", "datalinx_platform.run"]), before);
+    assert_eq!(project.db.dump(&records), before);
 }
 
 #[test]

@@ -116,6 +116,7 @@ fn migrate_up_that_does_part_of_the_fleet() {
     platform: {"schema":"string","version":"string","latest":"string","pending":["string"],"drift":{"state":"string"}}
     tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{"1.0.4":"number","1.0.5":"number"}}
     list: [{"slug":"string","schema":"string","version":"string","status":"string"}]
+    failures: [{"schema":"string","migration":"string","line":"number","code":"string","sqlstate":"string","message":"string","attempts":"number","run":"string","failed_at":"string","failed_by":"string"}]
     "#);
 }
 

@@ -43,6 +43,23 @@ fn a_list_is_chosen_by_state_and_version() {
 }
 
 #[test]
+fn a_schema_that_was_dropped_by_hand_is_shown() {
+    let project = Project::with_tenants(&["a", "b"]);
+    let _suspended = project.run("tenant suspend b").ok();
+    project.db.run("DROP SCHEMA org_a CASCADE; ALTER SCHEMA org_b RENAME TO other");
+    for line in ["tenant list", "status --tenants"] {
+        assert_eq!(project.run(line).ok().stdout.matches("schema missing").count(), 2, "{line}");
+    }
+    assert_eq!(project.json("tenant list").1["tenants"][0]["schema_missing"], true);
+    assert_eq!(project.json("status --tenants").1["list"][1]["schema_missing"], true);
+    project.db.run("ALTER SCHEMA other RENAME TO org_b");
+    assert!(project.json("tenant show b").1["tenant"].get("schema_missing").is_none());
+    // Its rows can be removed.
+    assert!(project.run("tenant show a").ok().stdout.contains("status    schema missing\n"));
+    let _dropped = project.run("tenant drop a --confirm a").ok();
+}
+
+#[test]
 fn pages_hold_every_tenant_once() {
     let project = Project::with_tenants(&[]);
     // An underscore sorts differently in languages than in bytes.

@@ -68,6 +68,56 @@ fn without_a_terminal_a_failure_is_printed_at_once() {
     assert_eq!(running.end().code, 4);
 }
 
+#[test]
+fn notices_of_the_files_statements_are_shown_once() {
+    let project = thirty();
+    project.db.run("INSERT INTO org_t11.workspaces (name) VALUES ('hunter2')");
+    project.next_migration(
+        "-- Scope: platform\nCREATE TABLE IF NOT EXISTS datalinx_platform.users (id int);\n\
+         -- Scope: tenant\nCREATE TABLE IF NOT EXISTS workspaces (id int);\n\
+         DO $$ BEGIN\n  RAISE WARNING 'this takes long';\n  RAISE NOTICE 'first \"%\" of %', \
+         coalesce((SELECT name FROM workspaces LIMIT 1), ''), (SELECT count(*) FROM workspaces); END $$;",
+    );
+    project.without_rules();
+    let output = project.run("migrate up --jobs 3 --events events").ok();
+    let file = "v1.0.5_to_v1.0.6_next.sql";
+    let lines: Vec<_> = output.stderr.lines().filter(|line| line.contains(file)).collect();
+    assert_eq!(
+        lines,
+        [
+            format!("NOTICE: relation \"users\" already exists, skipping (the platform)  {file}:4"),
+            format!("NOTICE: relation \"workspaces\" already exists, skipping (30 tenants)  {file}:6"),
+            format!("NOTICE: first \"…\" of … (30 tenants)  {file}:7"),
+            format!("WARNING: this takes long (30 tenants)  {file}:7"),
+        ],
+        "{output}"
+    );
+    let events = std::fs::read_to_string(project.dir.path().join("events")).unwrap();
+    assert_eq!(events.matches("\"notice\"").count(), 91, "{events}");
+    assert!(!format!("{output} {events}").contains("hunter2"), "{output}");
+    // Not by a quiet run, and in the result in JSON.
+    project.next_migration("-- Scope: tenant\nDROP TABLE IF EXISTS nothing, {org_schema}.more;");
+    let (_, result) = project.json("migrate up");
+    let notices = result["notices"].as_array().unwrap();
+    assert_eq!(
+        (notices.len(), &notices[0]["tenants"], &notices[0]["level"]),
+        (2, &30.into(), &"NOTICE".into()),
+        "{result}"
+    );
+    assert_eq!(notices[0]["message"], "table \"more\" does not exist, skipping", "{result}");
+    project.next_migration("-- Scope: tenant\nDROP TABLE IF EXISTS other;");
+    assert_eq!(project.run("migrate up -q").ok().stderr, "");
+    // Statements that run alone too.
+    if !needs_the_server_itself("CREATE INDEX CONCURRENTLY") {
+        project.next_migration("-- Scope: tenant\nDROP INDEX CONCURRENTLY IF EXISTS no_index;");
+        let output = project.run("migrate up").ok();
+        assert!(
+            output.stderr.contains("NOTICE: index \"no_index\" does not exist, skipping (30 tenants)"),
+            "{output}"
+        );
+    }
+}
+
 /// A session of an application that locks a tenant's table in an open transaction. Its last query contains secrets.
 fn holder(project: &Project, application: &str, table: &str, lock: &str) -> Session {
     let mut session =
@@ -214,6 +264,28 @@ fn remaining_tenants_are_counted() {
     assert!(some["tenants"]["left"].as_u64().is_some_and(|left| left <= 2), "{some}");
     project.db.run("DELETE FROM org_t20.workspaces");
     assert!(project.json("migrate up").1["tenants"].get("left").is_none());
+}
+
+#[test]
+fn many_tenants_are_summarized_by_outcome() {
+    let project = Project::with_tenants(&[]);
+    let slugs: Vec<String> = (10..35).map(|number| format!("t{number}")).collect();
+    let list = csv(&slugs.iter().map(String::as_str).collect::<Vec<_>>());
+    let output = project.run_with_input("tenant create --from -", &list).ok();
+    assert_eq!(output.stdout, "25 created, 0 existing, 0 failed; -v and --format json list them\n");
+    let output = project.run_with_input("tenant create --from -", &list);
+    assert_eq!(
+        output.stderr.matches("error[tenant-exists]: the tenant SLUG already exists").count(),
+        1,
+        "{output}"
+    );
+    assert!(
+        output.stderr.contains("  the same failure on 25 tenants: t10, t11, t12 and 22 more\n"),
+        "{output}"
+    );
+    assert_eq!(output.stderr.matches("\nfailed t").count(), 19, "{output}");
+    let output = project.run_with_input("tenant create --from - -v --if-not-exists", &list).ok();
+    assert_eq!(output.stdout.matches("existing t").count(), 25, "{output}");
 }
 
 #[test]

@@ -16,6 +16,26 @@ fn names(project: &Project) -> String {
 }
 
 #[test]
+fn sessions_that_still_use_the_schema_are_named() {
+    let project = Project::with_tenants(&["acme", "other"]);
+    let hold = |schema: &str| {
+        let sql = format!("SET application_name = 'reports'; SELECT count(*) FROM {schema}.workspaces");
+        Session::holding(&project.db, &sql)
+    };
+    let (reader, elsewhere) = (hold("org_acme"), hold("org_other"));
+    let renamed = project.run("tenant rename acme globex").ok().stdout;
+    let lines: Vec<_> = renamed.lines().skip(1).collect();
+    assert_eq!(lines[0], "1 session still used the schema, which is org_globex now:", "{renamed}");
+    assert!(lines[1].starts_with("  process ") && lines[1].ends_with(" of reports"), "{renamed}");
+    let (_, dropped) = project.json("tenant drop globex --confirm globex");
+    assert_eq!(dropped["in_use"].as_array().map(Vec::len), Some(1), "{dropped}");
+    assert_eq!(dropped["in_use"][0]["application"], "reports", "{dropped}");
+    reader.release();
+    elsewhere.release();
+    assert!(project.json("tenant rename other third").1.get("in_use").is_none());
+}
+
+#[test]
 fn everything_has_the_new_name_and_is_otherwise_the_same() {
     let project = Project::with_tenants(&["acme", "other"]);
     let before = project.db.dump_of("org_acme");

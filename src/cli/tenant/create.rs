@@ -15,6 +15,7 @@ use crate::executor::RetryPolicy;
 use crate::ident::Slug;
 use crate::output;
 use crate::settings::Settings;
+use crate::tenant::create::text::Detail;
 use crate::tenant::{self, After, Creation, Hook, IfExists, NewRole, NewTenant, TenantOperation};
 
 #[derive(Debug, Args)]
@@ -93,7 +94,8 @@ pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, F
         object.insert("error".to_owned(), output::failure_json(&failed.failure));
     }
     let ui_outcome = if created.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
-    let text = |paint| tenant::create::text::created(&created, paint);
+    let detail = if context.ui.is_verbose() { Detail::All } else { Detail::Summary };
+    let text = |paint| tenant::create::text::created(&created, detail, paint);
     let with_password = created.created.iter().filter(|tenant| tenant.password.is_some());
     let with_password: Vec<_> = with_password.map(|tenant| tenant.schema.clone()).collect();
     if with_password.is_empty() {

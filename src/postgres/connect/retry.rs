@@ -322,7 +322,7 @@ async fn option_arrived(
     let sql = [PROBE_QUERY].into_iter().chain(question).collect::<Vec<_>>().join("; ");
     let answer = async {
         let mut sets = Vec::new();
-        let sent = collect(driver, &sql, &mut sets, |_statement| true).await;
+        let sent = collect(driver, &sql, &mut sets, &mut Vec::new(), |_statement| true).await;
         let probe = if sets.is_empty() { None } else { Some(sets.remove(0)) };
         match (sent, probe) {
             (sent, Some(probe)) => Ok((sent, probe, sets)),

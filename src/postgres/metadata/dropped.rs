@@ -79,6 +79,7 @@ fn aside(row: &Row) -> Result<DroppedTenant, Failure> {
             template: row.optional_text("template")?,
             status: TenantState::Dropped,
             created_at: row.optional_text("created_at")?,
+            schema_missing: false,
         },
         former_slug: row.text("former_slug")?,
         former_schema: SchemaName::existing(row.text("former_schema")?)?,

@@ -6,6 +6,7 @@ mod adapter;
 pub mod attempts;
 pub mod checks;
 pub mod dropped;
+pub mod failures;
 pub mod history;
 mod install;
 pub mod platform_fingerprint;
@@ -20,10 +21,11 @@ pub mod tenant_stats;
 pub mod version_rows;
 pub mod version_state;
 
+pub use failures::{FailedUnit, KeptFailure};
 pub use history::HistoryEntry;
 pub use install::{
     BLOCKED, BLOCKED_HELP, OwnTables, UNSUPPORTED, UNSUPPORTED_HELP, blocking_publication, ensure,
     is_readable,
 };
 pub use run_status::RunStatus;
-pub use tenant::{ListedTenant, Tenant, TenantState};
+pub use tenant::{ListedTenant, SCHEMA_MISSING, Tenant, TenantState};

@@ -8,7 +8,7 @@ use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, Run, SqlBatch};
 
 /// The format of a UTC time as RFC 3339.
-const RFC3339: &str = r#"YYYY-MM-DD"T"HH24:MI:SS.US"Z""#;
+pub(super) const RFC3339: &str = r#"YYYY-MM-DD"T"HH24:MI:SS.US"Z""#;
 
 /// The condition on runs that a restore can target.
 const MIGRATES: &str = "r.command LIKE 'tenure migrate up%'";

@@ -78,4 +78,17 @@ pub struct Tenant {
     pub status: TenantState,
     /// The time of creation.
     pub created_at: Option<String>,
+    /// Whether its schema does not exist, although it is in use.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub schema_missing: bool,
 }
+
+impl Tenant {
+    /// Its state, for people.
+    pub fn shown_state(&self) -> &'static str {
+        if self.schema_missing { SCHEMA_MISSING } else { self.status.as_str() }
+    }
+}
+
+/// The state of a tenant in use whose schema does not exist.
+pub const SCHEMA_MISSING: &str = "schema missing";

@@ -125,7 +125,9 @@ fn question(settings: &Settings, presence: Presence, wanted: &Wanted) -> String 
     let named = if wanted.slugs.is_empty() { NAMES_A_SCHEMA } else { "true" };
     let limit = wanted.limit.map_or_else(String::new, |limit| format!(" LIMIT {limit}"));
     format!(
-        "SELECT * FROM (SELECT r.id, coalesce(r.slug, t.schema_name, r.schema) AS slug, r.name, \
+        "SELECT roll.*, status IN ('active', 'suspended') AND NOT EXISTS ( \
+             SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = roll.schema) AS schema_missing \
+         FROM (SELECT r.id, coalesce(r.slug, t.schema_name, r.schema) AS slug, r.name, \
                 coalesce(t.schema_name, r.schema) AS schema, t.version, t.template, \
                 coalesce(t.status, 'unknown') AS status, t.created_at, t.former_slug, \
                 to_char(t.dropped_at, 'YYYY-MM-DD HH24:MI:SSOF') AS dropped_at \
@@ -156,6 +158,7 @@ fn listed(row: &Row, lenient: bool, settings: &Settings) -> Result<ListedTenant,
             template: row.optional_text("template")?,
             status: TenantState::named(&row.text("status")?),
             created_at: row.optional_text("created_at")?,
+            schema_missing: row.get_bool("schema_missing")?,
         },
         former_slug: row.optional_text("former_slug")?,
         dropped_at: row.optional_text("dropped_at")?,

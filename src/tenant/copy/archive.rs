@@ -77,6 +77,9 @@ pub(in crate::tenant) struct Print {
     /// The functions and operators that expressions of these objects and parts use.
     #[serde(default)]
     pub(in crate::tenant) uses: BTreeMap<String, Vec<String>>,
+    /// The definition of each object and part, by property, for messages. Older exports have none.
+    #[serde(default)]
+    pub(in crate::tenant) texts: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// A required extension.

@@ -24,9 +24,11 @@ pub(in crate::tenant) async fn print(
         return Err(Failure::new(Code::SchemaUnknown, format!("there is no schema {schema}"))
             .hint("`tenure drift` lists the tenants whose schema is missing"));
     }
-    let (mut objects, mut uses) = (BTreeMap::new(), BTreeMap::new());
+    let (mut objects, mut uses, mut texts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut add = |name: String, properties: &Properties| {
         objects.insert(name.clone(), digest(properties));
+        let compared = compared(properties).map(|(property, text)| (property.to_string(), text.to_owned()));
+        texts.insert(name.clone(), compared.collect());
         let used = properties.list(Property::Uses);
         if !used.is_empty() {
             uses.insert(name, used.into_iter().map(str::to_owned).collect());
@@ -42,14 +44,18 @@ pub(in crate::tenant) async fn print(
     for (name, digest) in &objects {
         whole.update(format!("{name}\n{digest}\n"));
     }
-    Ok(Print { definition: hex(&whole.finalize()), objects, uses })
+    Ok(Print { definition: hex(&whole.finalize()), objects, uses, texts })
+}
+
+/// The properties that are compared: not privileges, and not the functions of expressions, which are compared by themselves.
+fn compared(properties: &Properties) -> impl Iterator<Item = (Property, &str)> {
+    properties.iter().filter(|(property, _)| !property.is_access() && *property != Property::Uses)
 }
 
 /// Eight bytes are enough to detect a change.
 fn digest(properties: &Properties) -> String {
     let mut hash = Sha256::new();
-    let is_compared = |property: Property| !property.is_access() && property != Property::Uses;
-    for (property, value) in properties.iter().filter(|(property, _)| is_compared(*property)) {
+    for (property, value) in compared(properties) {
         hash.update(format!("{property}={value}\x1f"));
     }
     hex(&hash.finalize()[..8])
@@ -73,7 +79,9 @@ pub(in crate::tenant) fn differences(
         (Some(_), Some(_)) if packed.uses.get(*name) != seen.uses.get(*name) => {
             Some(line(name, &other_meaning(packed.uses.get(*name), seen.uses.get(*name))))
         }
-        (one, other) if one != other => Some(line(name, OTHER_WORDS)),
+        (one, other) if one != other => {
+            Some(line(name, &other_words(packed.texts.get(*name), seen.texts.get(*name))))
+        }
         _ => None,
     };
     names.iter().filter_map(judge).collect()
@@ -88,8 +96,25 @@ fn other_meaning(packed: Option<&Vec<String>>, seen: Option<&Vec<String>>) -> St
     format!("uses {} instead of {}", list(seen), list(packed))
 }
 
-/// The change that is reported for a definition that is printed differently.
-pub(in crate::tenant) const OTHER_WORDS: &str = "definition changed";
+/// The start of the change that is reported for a definition that is printed differently.
+const OTHER_WORDS: &str = "definition changed";
+
+/// Whether a change is only another text of a definition.
+pub(in crate::tenant) fn is_other_words(change: &str) -> bool {
+    change.starts_with(OTHER_WORDS)
+}
+
+/// The change with the properties that differ: before the export and after the import.
+fn other_words(packed: Option<&BTreeMap<String, String>>, seen: Option<&BTreeMap<String, String>>) -> String {
+    let (Some(packed), Some(seen)) = (packed, seen) else { return OTHER_WORDS.to_owned() };
+    let properties: BTreeSet<&String> = packed.keys().chain(seen.keys()).collect();
+    let shown = |text: Option<&String>| text.map_or_else(|| "not set".to_owned(), |text| format!("`{text}`"));
+    let differ = properties.into_iter().filter(|property| packed.get(*property) != seen.get(*property));
+    let list = differ.map(|property| {
+        format!("{property} was {}, is {}", shown(packed.get(property)), shown(seen.get(property)))
+    });
+    format!("{OTHER_WORDS}: {}", list.collect::<Vec<_>>().join(", "))
+}
 
 /// The requirements of a schema.
 #[derive(Debug, Clone, Default)]

@@ -1,7 +1,7 @@
 //! `tenant drop` and `tenant undrop`: renames a tenant's schema and registry row, which frees its slug and keeps its data, and
 //! renames them back.
 
-use super::name_references;
+use super::{in_use, name_references};
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, SchemaName, Slug, literal};
 use crate::postgres::batch::{Kind, NO_IDLE_TIMEOUT, Run, SessionState, SqlBatch};
@@ -57,15 +57,18 @@ pub async fn drop(
         Some(role) => Some(sessions::end(connection, role).await?),
         None => None,
     };
+    let schema = SchemaName::existing(dropped_schema.as_str())?;
+    let in_use = in_use::read(connection, &schema, role.as_deref()).await;
     Ok(Dropped {
         role,
         sessions,
+        in_use,
         outcome: RunStatus::Done,
         former_slug: tenant.slug.clone(),
         former_schema: tenant.schema.clone(),
         dependents: texts("dependent"),
         tenant: Tenant {
-            schema: SchemaName::existing(dropped_schema.as_str())?,
+            schema,
             slug: dropped_schema,
             version: operation::version(&sets).or(tenant.version),
             status: TenantState::Dropped,
@@ -125,7 +128,7 @@ pub async fn undrop(
         status: found.former_status,
         ..found.tenant.clone()
     };
-    Ok(Changed { outcome: RunStatus::Done, tenant })
+    Ok(Changed { outcome: RunStatus::Done, tenant, in_use: Vec::new() })
 }
 
 async fn restore(

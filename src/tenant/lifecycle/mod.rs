@@ -2,6 +2,7 @@
 //! first and changes schema, registry and history in the same transaction. Roles are handled in `roles`.
 
 mod drop;
+mod in_use;
 pub(in crate::tenant) mod name_references;
 mod purge;
 mod rename;
@@ -10,6 +11,7 @@ mod suspend;
 pub mod text;
 
 pub use drop::{drop, undrop};
+pub use in_use::SessionInUse;
 pub use purge::{Purge, RegistryRow, candidates, purge};
 pub use rename::{NewName, rename};
 pub use result::{Dropped, Kept, Purged, PurgedTenant};

@@ -1,9 +1,9 @@
 //! `tenant rename`: renames schema, role, registry row, version row and history in one transaction. If a text contains the old
 //! name, nothing is renamed.
 
-use super::name_references;
+use super::{in_use, name_references};
 use crate::error::Failure;
-use crate::ident::{SchemaName, Slug, literal};
+use crate::ident::{Identifier, SchemaName, Slug, literal};
 use crate::postgres::Connection;
 use crate::postgres::batch::{Kind, NO_IDLE_TIMEOUT, SessionState, SqlBatch};
 use crate::postgres::metadata::{RunStatus, Tenant, TenantState, checks, roles, version_rows};
@@ -36,7 +36,7 @@ pub async fn rename(
     // A tenant without a registry row has its schema's name.
     let has_slug = tenant.id.is_none() || tenant.slug == new.slug.as_str();
     if tenant.schema == schema && has_slug && new.name.is_none() {
-        return Ok(Changed { outcome: RunStatus::Nothing, tenant });
+        return Ok(Changed { outcome: RunStatus::Nothing, tenant, in_use: Vec::new() });
     }
     // The new name must also be valid for the role.
     let role = match roles::of(connection, &platform, &tenant.schema).await? {
@@ -88,6 +88,7 @@ pub async fn rename(
         .await?;
     // A tenant without a registry row has its schema's name.
     let slug = if tenant.id.is_some() { new.slug.to_string() } else { schema.to_string() };
+    let former = tenant.schema.clone();
     let tenant = Tenant {
         slug,
         name: new.name.clone().filter(|_| tenant.id.is_some()).or(tenant.name),
@@ -95,5 +96,10 @@ pub async fn rename(
         version: version.or(tenant.version),
         ..tenant
     };
-    Ok(Changed { outcome: RunStatus::Done, tenant })
+    let in_use = if former == tenant.schema {
+        Vec::new()
+    } else {
+        in_use::read(connection, &tenant.schema, role.as_ref().map(Identifier::as_str)).await
+    };
+    Ok(Changed { outcome: RunStatus::Done, tenant, in_use })
 }

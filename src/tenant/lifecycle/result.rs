@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::in_use::SessionInUse;
 use crate::error::Code;
 use crate::ident::SchemaName;
 use crate::postgres::metadata::{RunStatus, Tenant};
@@ -26,6 +27,9 @@ pub struct Dropped {
     /// The role's sessions that were ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<Sessions>,
+    /// The sessions that still use its schema.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub in_use: Vec<SessionInUse>,
 }
 
 /// The result of `tenant drop --purge`.

@@ -47,7 +47,7 @@ async fn turn(
 ) -> Result<LoginChange, Failure> {
     let (tenant, _state) = operation.find(connection, slug).await?;
     if tenant.status == to {
-        let changed = Changed { outcome: RunStatus::Nothing, tenant };
+        let changed = Changed { outcome: RunStatus::Nothing, tenant, in_use: Vec::new() };
         return Ok(LoginChange { changed, role: None, sessions: None });
     }
     let opens = to == TenantState::Active;
@@ -65,6 +65,7 @@ async fn turn(
     });
     let sets: Vec<Vec<Row>> = sets.await?;
     let role = role::name(&sets);
-    let changed = Changed { outcome: RunStatus::Done, tenant: Tenant { status: to, ..tenant } };
+    let changed =
+        Changed { outcome: RunStatus::Done, tenant: Tenant { status: to, ..tenant }, in_use: Vec::new() };
     Ok(LoginChange { changed, role, sessions: None })
 }

@@ -1,5 +1,6 @@
 //! The results of suspend, resume, rename, drop, undrop and purge as text.
 
+use super::in_use::SessionInUse;
 use super::{Dropped, Purged};
 use crate::output::{Paint, Text, failure, plural};
 use crate::postgres::metadata::RunStatus;
@@ -13,13 +14,33 @@ pub fn changed(changed: &Changed, paint: Paint) -> Text {
         _ => "done",
     };
     let tenant = &changed.tenant;
-    Text::of_line(format_args!(
+    let mut text = Text::of_line(format_args!(
         "{}: {} is {}  {}",
         paint.good(head),
         paint.bold(&tenant.slug),
         tenant.status.as_str(),
         tenant.schema
-    ))
+    ));
+    text.append(&in_use(&changed.in_use, tenant.schema.as_str()));
+    text
+}
+
+/// The sessions that still use the schema, which has the new name `schema`.
+fn in_use(sessions: &[SessionInUse], schema: &str) -> Text {
+    let mut text = Text::default();
+    if sessions.is_empty() {
+        return text;
+    }
+    text.line(format_args!(
+        "{} still used the schema, which is {schema} now:",
+        plural(sessions.len(), "session")
+    ));
+    for SessionInUse { pid, application } in sessions {
+        let of = application.as_ref().filter(|name| !name.is_empty());
+        let of = of.map(|name| format!(" of {name}")).unwrap_or_default();
+        text.line(format_args!("  process {pid}{of}"));
+    }
+    text
 }
 
 /// The result of `tenant suspend` and `tenant resume`.
@@ -49,6 +70,7 @@ pub fn dropped(dropped: &Dropped, paint: Paint) -> Text {
     if let Some(sessions) = &dropped.sessions {
         text.append(&sessions_text(sessions));
     }
+    text.append(&in_use(&dropped.in_use, tenant.schema.as_str()));
     let back = format!("restore it with `tenure tenant undrop {former_slug}`");
     text.line(paint.dim(&back));
     text

@@ -86,6 +86,19 @@ fn a_description_that_lies_is_refused() {
             "{name}: {code} {message}"
         );
     }
+    for (object, property, was) in [
+        ("table workspaces: column name", "type", "character varying(7)"),
+        ("table workspaces: column settings", "default", "'[]'::jsonb"),
+    ] {
+        let change = |manifest: &mut Value| {
+            manifest["fingerprint"]["objects"][object] = json!("0000000000000000");
+            manifest["fingerprint"]["texts"][object][property] = json!(was);
+        };
+        crafted(&project, change, None);
+        let (_, message) = refused(&project);
+        let shown = format!("{object}: definition changed: {property} was `{was}`, is `");
+        assert!(message.contains(&shown), "{message}");
+    }
     crafted(&project, set("/fingerprint/objects/table workspaces", json!("0000000000000000")), None);
     let (code, message) = refused(&project);
     assert_eq!(

@@ -222,7 +222,7 @@ impl fmt::Display for Output {
         for (pattern, shown) in [
             (r"\d+ ms", "N ms"),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
-            (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00", "TIME"),
+            (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(\+00|Z)", "TIME"),
             (r"[0-9a-f]{64}", "SHA256"),
             (r"/[^ ]*/\.tmp\w+", "DIR"),
         ] {

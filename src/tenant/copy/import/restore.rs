@@ -278,9 +278,9 @@ impl Restore<'_> {
         // Such a key is not valid.
         let unchecked: Vec<String> = unchecked.iter().map(ForeignKey::label).collect();
         found.retain(|line| !unchecked.contains(&line.object));
-        let is_only_words = found.iter().all(|line| line.change == fingerprint::OTHER_WORDS);
+        let is_only_words = found.iter().all(|line| fingerprint::is_other_words(&line.change));
         if !is_same_major {
-            found.retain(|line| line.change != fingerprint::OTHER_WORDS);
+            found.retain(|line| !fingerprint::is_other_words(&line.change));
         }
         if found.is_empty() || is_only_words && self.if_different == IfDifferent::Accept {
             return Ok(found);
