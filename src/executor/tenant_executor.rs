@@ -163,9 +163,10 @@ impl TenantExecutor<'_> {
         self.add_page(&mut shared, page);
         let shared = RefCell::new(shared);
         let is_over = || shared.borrow().is_over();
-        let work = worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
-            worker::work(self, &shared, own).await;
-        });
+        let work =
+            Box::pin(worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
+                worker::work(self, &shared, own).await;
+            }));
         match watch {
             None => work.await,
             Some(watch) => {

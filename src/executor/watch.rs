@@ -43,7 +43,7 @@ impl Watch {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                activity = self.next_report(&is_delayed) => report(&activity),
+                activity = Box::pin(self.next_report(&is_delayed)) => report(&activity),
             }
         }
     }

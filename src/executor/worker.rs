@@ -46,7 +46,7 @@ async fn send(
     batch: Batch,
 ) {
     let began = Instant::now();
-    let answer = pass.under_way(shared, &batch.tasks, connection.send(&batch.message)).await;
+    let answer = pass.under_way(shared, &batch.tasks, Box::pin(connection.send(&batch.message))).await;
     let elapsed = began.elapsed();
     let notices = connection.take_notices();
     let (done, sets) = match &answer {
@@ -129,7 +129,7 @@ async fn run_non_transactional(
     task: Task,
 ) {
     let unit = pass.unit(task.step, &task.schema);
-    let send = non_transactional::send(&unit, connection, pass.stop);
+    let send = Box::pin(non_transactional::send(&unit, connection, pass.stop));
     let Some(answer) = pass.under_way(shared, std::slice::from_ref(&task), send).await else {
         return pass.requeue(shared, std::iter::once(task));
     };

@@ -393,7 +393,7 @@ impl<'a> Runner<'a> {
                     let result = self.result(RunStatus::Done);
                     runs::ended(&self.run, RunStatus::Done.as_str(), &counts(&result))
                 });
-                let send = unit.send(self.connection, after.as_ref());
+                let send = Box::pin(unit.send(self.connection, after.as_ref()));
                 let (answer, is_complete) =
                     reported(&mut self.watch, self.sink, (schema, file, self.attempts), send).await;
                 if self.end == RunEnd::WithUnit && is_complete {
@@ -401,7 +401,7 @@ impl<'a> Runner<'a> {
                 }
                 answer
             } else {
-                let send = send_non_transactional(&unit, self.connection, self.stop);
+                let send = Box::pin(send_non_transactional(&unit, self.connection, self.stop));
                 reported(&mut self.watch, self.sink, (schema, file, self.attempts), send).await?
             };
             let (answer, is_broken) = self.resolve_lost_result(answer, &unit, was_broken).await;

@@ -7,11 +7,9 @@ use std::hash::Hash;
 const MAX_NAMES: usize = 3;
 
 /// Groups items by key, in the order of the first item of each group.
-pub fn grouped<K: Eq + Hash, T>(items: impl IntoIterator<Item = (K, T)>) -> Vec<(K, Vec<T>)>
-where
-    K: Clone,
-{
-    let (mut groups, mut found): (Vec<(K, Vec<T>)>, HashMap<K, usize>) = (Vec::new(), HashMap::new());
+pub fn grouped<K: Eq + Hash + Clone, T>(items: impl IntoIterator<Item = (K, T)>) -> Vec<(K, Vec<T>)> {
+    let mut groups: Vec<(K, Vec<T>)> = Vec::new();
+    let mut found: HashMap<K, usize> = HashMap::new();
     for (key, item) in items {
         let at = *found.entry(key.clone()).or_insert(groups.len());
         match groups.get_mut(at) {
