@@ -254,7 +254,7 @@ mod tests {
         };
         for (holder, shown) in [
             (
-                holder(Some(7), "psql", Some(Duration::from_secs(120)), Some("LOCK TABLE a")),
+                holder(Some(7), "psql", Some(Duration::from_mins(2)), Some("LOCK TABLE a")),
                 "the lock is held by process 7 of psql, in a transaction of 2 minutes: LOCK TABLE a",
             ),
             (

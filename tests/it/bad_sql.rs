@@ -254,7 +254,7 @@ fn transaction_control_inside_a_file_is_refused() {
 
 /// The first line of the error of a file with this SQL.
 fn message(sql: &str) -> String {
-    shown(sql).to_string().lines().find(|line| line.starts_with("error[")).unwrap_or_default().to_owned()
+    shown(sql).lines().find(|line| line.starts_with("error[")).unwrap_or_default().to_owned()
 }
 
 #[test]

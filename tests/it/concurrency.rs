@@ -212,6 +212,7 @@ fn a_terminated_session_is_reported_as_a_lost_connection() {
       = help: the server ended the session; run the command again
 
     partially done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
+    no further tenant was started; `--on-failure continue` migrates the others
     run `tenure migrate up` again to finish: 2 tenants
     ");
     held.holder.release();

@@ -604,10 +604,10 @@ fn has_action(definition: &str) -> bool {
 
 /// Whether each value of the first type is a value of the second that prints, compares and is written alike.
 fn widens(from: &str, to: &str) -> bool {
+    const INTEGERS: &[&str] = &["smallint", "integer", "bigint"];
     if let (Some(from), Some(to)) = (from.strip_suffix("[]"), to.strip_suffix("[]")) {
         return widens(from, to);
     }
-    const INTEGERS: &[&str] = &["smallint", "integer", "bigint"];
     let rank = |name: &str| INTEGERS.iter().position(|known| *known == name);
     let length = |name: &str| name.strip_prefix("character varying(")?.strip_suffix(')')?.parse::<u32>().ok();
     match (rank(from), rank(to), length(from), length(to)) {
