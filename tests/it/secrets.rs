@@ -61,7 +61,11 @@ fn a_failure_contains_the_names_and_no_value_of_a_row() {
             "value \"…\" is out of range for type integer",
         ),
         ("1990-02-31", "SELECT name::date FROM workspaces;", "date/time field value out of range: \"…\""),
-        ("1990", "SELECT make_date(name::int, 13, 1) FROM workspaces;", "date field value out of range: …"),
+        (
+            "55571234",
+            "SELECT make_date(name::int, 13, 1) FROM workspaces;",
+            "date field value out of range: …",
+        ),
         (
             "{\"a\": hunter2}",
             "SELECT name::json FROM workspaces;",
@@ -111,8 +115,8 @@ fn a_failure_contains_the_names_and_no_value_of_a_row() {
         let project = with_rows(&[text]);
         let all = everything_of_a_failure(&project, sql);
         assert!(all.contains(shown) || all.contains(&shown.replace('"', "\\\"")), "{sql}: {all}");
-        // Ids contain any short number by chance.
-        for secret in [text, "hunter2", "1234", "1990"].into_iter().filter(|secret| text.contains(secret)) {
+        // A short number would be in an id or a time by chance.
+        for secret in [text, "hunter2"].into_iter().filter(|secret| text.contains(secret)) {
             assert!(!all.contains(secret), "{sql}: {secret} in {all}");
         }
     }

@@ -3,10 +3,12 @@
 mod parameters;
 mod tls;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use self::parameters::Parameters;
@@ -36,7 +38,8 @@ impl DatabaseUrl {
             Failure::new(Code::DatabaseUrl, format!("the database URL is invalid: {reason}"))
                 .hint("for example: postgresql://user:password@host:5432/database?sslmode=require")
         };
-        let text = text.trim();
+        let given = with_user_as_parameter(text.trim());
+        let text = given.as_ref();
         let url = url::Url::parse(text).map_err(|error| invalid(parse_error(text, error)))?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(invalid(format!("the scheme is {}:, not postgresql:", url.scheme())));
@@ -213,8 +216,8 @@ impl DatabaseUrl {
 
     /// Whether the URL, `PGPASSWORD` or the password file has a password for this server.
     pub(in crate::postgres) fn has_password(&self) -> bool {
-        // The driver reads the password file, and tells the result in no other way.
-        !format!("{:?}", self.options).contains(" password: None")
+        // The driver has read the password file. Its URL needs a plain user and host.
+        self.options.clone().username("user").host("host").to_url_lossy().password().is_some()
     }
 
     /// `host:port`, or the folder of the socket.
@@ -235,6 +238,24 @@ impl DatabaseUrl {
 }
 
 const MULTIPLE_HOSTS: &str = "it contains several hosts; use only the primary's";
+
+/// `scheme://user@/path` with the user as a parameter: libpq accepts a user without a host, and a URL does not (manual, chapter
+/// "Connection URIs").
+fn with_user_as_parameter(text: &str) -> Cow<'_, str> {
+    let found = text.split_once("://").and_then(|(scheme, rest)| {
+        let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        authority.strip_suffix('@').map(|user| (scheme, user, rest))
+    });
+    let Some((scheme, user, rest)) = found else { return Cow::Borrowed(text) };
+    // In a parameter these have another meaning than before the host.
+    let encoded = |part: &str| part.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+    let parameters = match user.split_once(':') {
+        Some((user, password)) => format!("user={}&password={}", encoded(user), encoded(password)),
+        None => format!("user={}", encoded(user)),
+    };
+    let separator = if rest.contains('?') { '&' } else { '?' };
+    Cow::Owned(format!("{scheme}://{rest}{separator}{parameters}"))
+}
 
 /// The URL without the parameters `names`.
 fn without(url: &url::Url, names: &[&str]) -> url::Url {
@@ -413,6 +434,28 @@ mod tests {
             let reason = DatabaseUrl::parse(text).unwrap_err().to_string();
             assert!(reason.contains(expected) && !reason.contains("Secret"), "{text}: {reason}");
         }
+    }
+
+    #[test]
+    fn a_url_may_have_a_user_and_no_host() {
+        for (text, user, password, database) in [
+            ("postgresql://u@/db?host=/tmp", "u", false, "db"),
+            ("postgres://u:a+b%26c=d@/db?host=/tmp&port=6000", "u", true, "db"),
+            ("postgresql://me%40x:secret@?host=/tmp", "me@x", true, "me@x"),
+            ("postgresql://u:@/?host=/tmp", "u", false, "u"),
+        ] {
+            let url = DatabaseUrl::parse(text).unwrap();
+            assert_eq!((url.options.get_username(), url.database()), (user, database), "{text}");
+            assert_eq!(url.address(), "the socket in /tmp", "{text}");
+            assert_eq!(url.has_password(), password, "{text}");
+            assert!(
+                !format!("{url} {url:?}").contains("secret") && !url.to_string().contains("a%2Bb"),
+                "{url}"
+            );
+        }
+        let other = DatabaseUrl::parse("postgresql://u:a+b@/db?host=/tmp").unwrap().with_database("other");
+        let pairs: Vec<_> = url::Url::parse(other.reveal()).unwrap().query_pairs().into_owned().collect();
+        assert!(pairs.contains(&("password".to_owned(), "a+b".to_owned())), "{pairs:?}");
     }
 
     #[test]
