@@ -34,13 +34,14 @@ fn tenants_made_at_different_times_end_at_one_version() {
     let _at_1_0_2 = project.run("migrate up --to 1.0.2").ok();
     project.create(&["middle"]);
     assert_eq!(project.versions(), "platform 1.0.2, early 1.0.2, middle 1.0.2");
-    assert_snapshot!(project.run("migrate up"), @"
+    assert_snapshot!(project.run("migrate up"), @r#"
     exit code: 0
     ----- stdout -----
     done: the platform went from 1.0.2 to 1.0.4; 2 tenants, 2 migrated; 3 units in N ms
 
     ----- stderr -----
-    ");
+    NOTICE: column "settings" of relation "workspaces" already exists, skipping (2 tenants)  v1.0.2_to_v1.0.3_add_workspace_settings.sql:5
+    "#);
     project.create(&["late"]);
     assert_eq!(project.versions(), "platform 1.0.4, early 1.0.4, late 1.0.4, middle 1.0.4");
     assert_snapshot!(project.history(), @"
@@ -163,13 +164,14 @@ fn the_platform_may_go_first_and_the_tenants_catch_up() {
     assert_eq!(project.versions(), "platform 1.0.4, a 1.0.2, b 1.0.2");
     assert_eq!(project.run("status --check").code, 1);
     project.create(&["late"]);
-    assert_snapshot!(project.run("migrate up"), @"
+    assert_snapshot!(project.run("migrate up"), @r#"
     exit code: 0
     ----- stdout -----
     done: the platform is at 1.0.4; 3 tenants, 2 migrated, 1 unchanged; 2 units in N ms
 
     ----- stderr -----
-    ");
+    NOTICE: column "settings" of relation "workspaces" already exists, skipping (2 tenants)  v1.0.2_to_v1.0.3_add_workspace_settings.sql:5
+    "#);
     assert_eq!(project.versions(), "platform 1.0.4, a 1.0.4, b 1.0.4, late 1.0.4");
     assert_eq!(project.run("status --check").code, 0);
     assert_eq!(project.repeated_units(), [""; 0]);
