@@ -155,7 +155,10 @@ fn a_registry_row_without_a_schema_does_not_hide_tenants() {
     for line in ["status --tenants", "drift", "tenant audit", "tenant list --limit 1"] {
         let output = project.run(line);
         // The platform was changed by hand.
-        assert!(output.code == i32::from(line == "drift") && !output.stderr.contains("error"), "{line}: {output}");
+        assert!(
+            output.code == i32::from(line == "drift") && !output.stderr.contains("error"),
+            "{line}: {output}"
+        );
     }
     for line in ["tenant show soon", "tenant show long", "tenant create blank"] {
         let document = project.expect_error(line, "registry-invalid");
