@@ -112,6 +112,7 @@ fn an_invalid_index_that_a_failure_left_is_removed_by_the_next_run() {
       = help: the statements before it were committed; correct the data and run the command again (a corrected file needs `tenure migrate repair` if other schemas have run it)
 
     partially done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
+    no further tenant was started; `--on-failure continue` migrates the others
     run `tenure migrate up` again to finish: 2 tenants
     "#);
     assert_eq!(project.versions(), "platform 1.0.4, a 1.0.5, b 1.0.4, c 1.0.4");
