@@ -6,7 +6,6 @@ use squawk_syntax::SyntaxKind;
 
 use super::alter::{alter, alter_values, define_column};
 use super::like::copy_like;
-use super::name_map::NameMap;
 use super::parts::{add_constraint, column_ref, constraint_text, index, name_of, names_of, words};
 use super::query_columns::columns_of_query;
 use super::schema_ref::SchemaRef;
@@ -569,8 +568,8 @@ impl Schema {
                     for key in self.relations.all().keys_in(&home) {
                         self.relations.remove(&key);
                     }
-                    remove_home(&mut self.types, &home);
-                    remove_home(&mut self.routines, &home);
+                    self.types.remove_home(&home);
+                    self.routines.remove_home(&home);
                     self.knowledge.drop_schema(&home);
                 }
             }
@@ -597,10 +596,4 @@ impl Schema {
 fn checks(node: Node<'_>) -> Vec<String> {
     let found = node.descendants().filter(|part| part.kind() == SyntaxKind::CHECK_CONSTRAINT);
     found.map(|check| constraint_text(check, None)).collect()
-}
-
-fn remove_home<T>(held: &mut NameMap<T>, home: &SchemaRef) {
-    for key in held.keys_in(home) {
-        held.remove(&key);
-    }
 }

@@ -52,6 +52,13 @@ impl<T> NameMap<T> {
         }
     }
 
+    /// Removes the objects in a schema.
+    pub(super) fn remove_home(&mut self, home: &SchemaRef) {
+        for key in self.keys_in(home) {
+            self.remove(&key);
+        }
+    }
+
     pub(super) fn remove(&mut self, (home, name): &Key) -> Option<Arc<T>> {
         let called = self.0.get_mut(name)?;
         let at = called.iter().position(|(own, _)| own == home)?;

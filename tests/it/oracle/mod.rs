@@ -3,6 +3,7 @@
 //! products' files are not in this repository. `TENURE_ORACLE_REPORT` names a folder for a list of each chain's findings.
 
 mod chain;
+mod changes;
 mod facts;
 mod judge;
 mod replay;

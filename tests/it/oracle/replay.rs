@@ -6,7 +6,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
 use super::chain::{Chain, File, Statement};
-use super::facts::{Change, Facts, Key, Properties, changes, touched, with_old_names};
+use super::changes::{changes, touched};
+use super::facts::{Change, Facts, Key, Properties, with_old_names};
 use crate::support::{Database, within};
 
 const LINES: &str = include_str!("../../../src/postgres/catalog/lines.sql");
