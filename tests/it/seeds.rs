@@ -114,13 +114,14 @@ fn the_sample_migration_runs_once_for_each_tenant() {
     project.create(&["acme_corp", "retail_inc"]);
     // The document's own table has the column already; without it the sample shows what it does.
     project.db.run("ALTER TABLE org_acme_corp.workspaces DROP COLUMN settings");
-    assert_snapshot!(project.run("migrate up"), @"
+    assert_snapshot!(project.run("migrate up"), @r#"
     exit code: 0
     ----- stdout -----
     done: the platform went from 1.0.2 to 1.0.3; 2 tenants, 2 migrated; 2 units in N ms
 
     ----- stderr -----
-    ");
+    NOTICE: column "settings" of relation "workspaces" already exists, skipping (1 tenant)  v1.0.2_to_v1.0.3_add_workspace_settings.sql:5
+    "#);
     assert_eq!(project.versions(), "platform 1.0.3, acme_corp 1.0.3, retail_inc 1.0.3");
     let settings = "SELECT attrelid::regclass::text FROM pg_attribute WHERE attname = 'settings' AND NOT attisdropped \
                     AND attrelid::regclass::text LIKE 'org%' ORDER BY 1";

@@ -168,7 +168,7 @@ fn temporary_objects_end_with_their_file() {
     );
     project.run("migrate up --jobs 1").passes();
     let types = "SELECT table_schema || ' ' || column_name || ' ' || coalesce(domain_schema, udt_schema) \
-                 FROM information_schema.columns WHERE column_name IN ('feels', 'code') ORDER BY 1";
+                 FROM information_schema.columns WHERE table_name = 'workspaces' AND column_name IN ('feels', 'code') ORDER BY 1";
     let expected = ["a", "b", "c"].map(|tenant| {
         [format!("org_{tenant} code org_{tenant}"), format!("org_{tenant} feels org_{tenant}")]
     });
