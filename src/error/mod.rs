@@ -62,7 +62,9 @@ impl Failure {
     /// The message for public output, such as a comment on a pull request.
     pub fn public_message(&self) -> String {
         let left_out = self.unpublished.iter().filter(|text| !text.is_empty());
-        left_out.fold(self.message.clone(), |message, text| message.replace(text.as_str(), "…"))
+        let message =
+            left_out.fold(self.message.clone(), |message, text| message.replace(text.as_str(), "…"));
+        message.replace("……", "…")
     }
 
     /// The failure for public output. A hint may be of the server, too.
