@@ -106,6 +106,7 @@ impl<'a> NewObjects<'a> {
                 let Some(home) = self.home(table, scope) else { return };
                 key.home = home;
             }
+            self.joined |= parent || node.has_child(&[SyntaxKind::INHERITS]);
             self.objects.insert(key, statement.kind);
         } else if drops_its_targets(statement.kind) || (script.contains(MOVES) && node.contains(MOVES)) {
             let mut tables = statement.names.iter().filter(|name| RELATIONS.contains(&name.kind));

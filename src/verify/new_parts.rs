@@ -6,9 +6,7 @@ use crate::sql::Node;
 
 use super::rule_context::{RuleContext, Span};
 use super::rules::add_column::is_never_null;
-use super::schema::{
-    Column, Found, OmittedValue, Table, TypeDef, column_ref, default_value, name_of, names_of,
-};
+use super::schema::{Column, Found, OmittedValue, Table, column_ref, default_value, name_of, names_of};
 
 /// Whether the finding at `hit` concerns such a part.
 pub(super) fn acts_on_new_part(context: &RuleContext<'_>, span: &Span) -> bool {
@@ -53,7 +51,7 @@ fn column<'a>(table: Found<&'a Table>, name: &str) -> Found<&'a Column> {
 /// The running release does not set a new column, so the server must not require it.
 fn keeps_column_optional(context: &RuleContext<'_>, action: Node<'_>, column: &Column) -> bool {
     let domain = column.of_type.as_ref().and_then(|of_type| context.schema.domain(&of_type.name));
-    let is_required = column.not_null || domain.is_some_and(TypeDef::refuses_null);
+    let is_required = column.not_null || domain.is_some_and(|domain| context.schema.refuses_null(domain));
     action.children().all(|part| match part.kind() {
         SyntaxKind::SET_NOT_NULL => column.omitted_value != OmittedValue::Null,
         SyntaxKind::SET_TYPE => column.omitted_value != OmittedValue::Null || !is_never_null(context, part),

@@ -107,6 +107,19 @@ CREATE OPERATOR === (LEFTARG = address, RIGHTARG = address, FUNCTION = same_addr
 CREATE CAST (address AS text) WITH FUNCTION address_text(address);
 
 CREATE TRIGGER customers_touch BEFORE UPDATE ON customers FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE TABLE parcels (id int PRIMARY KEY, weight int, code text);
+CREATE TABLE parcel_counts (changes int NOT NULL);
+CREATE FUNCTION count_change() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN UPDATE parcel_counts SET changes = changes + 1; RETURN NEW; END $$;
+CREATE FUNCTION clear_counts() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN EXECUTE 'DELETE FROM parcel_counts'; RETURN NULL; END $$;
+CREATE TRIGGER parcels_count AFTER UPDATE OF weight ON parcels FOR EACH ROW EXECUTE FUNCTION count_change();
+CREATE TABLE stickers (id int PRIMARY KEY, body text);
+CREATE TRIGGER stickers_clear AFTER UPDATE ON stickers EXECUTE FUNCTION clear_counts();
+CREATE TABLE stamps (id int PRIMARY KEY, body text);
+CREATE RULE clear_stamps AS ON UPDATE TO stamps DO ALSO DELETE FROM parcel_counts;
+CREATE SEQUENCE rounds MAXVALUE 3 CYCLE;
+CREATE DOMAIN required_name AS required_text;
 CREATE RULE keep_log AS ON DELETE TO audit_log DO INSTEAD NOTHING;
 CREATE STATISTICS customers_stats ON country, level FROM customers;
 CREATE PUBLICATION warehouse FOR TABLE customers;

@@ -265,6 +265,8 @@ const SHADOW_SAYS_MORE: &[(&str, &str)] = &[
     ("DELETE FROM active_customers;", "deletes-rows"),
     ("UPDATE active_customers SET country", "values-changed"),
     ("CREATE VIEW short AS SELECT id, email", "values-changed"),
+    // The text denies the UPDATE, the shadow also what the rule of its table does.
+    ("ALTER TABLE stamps ADD COLUMN kind", "deletes-rows"),
     // The text denies the new owner of the sequence, the shadow what is dropped with it.
     ("CREATE TABLE fresh (a int); ALTER SEQUENCE invoice_numbers OWNED BY", "drop-default"),
     ("CREATE TABLE fresh (a int); ALTER SEQUENCE invoice_numbers OWNED BY", "drop-sequence"),

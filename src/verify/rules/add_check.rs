@@ -3,13 +3,17 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::Node;
+use crate::sql::{Name, Node};
 
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::evaluate::{Value, passes, refutes};
-use crate::verify::rules::net_effect::{is_enforced_before, omitted_in_new_column};
-use crate::verify::schema::{OmittedValue, column_ref, default_value, mentioned, name_of, proven};
+use crate::verify::rules::net_effect::{
+    before_file, fills_of, is_enforced_before, may_be_of_child, new_column,
+};
+use crate::verify::schema::{
+    ConstraintKind, OmittedValue, column_ref, default_value, mentioned, name_of, proven, words,
+};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
@@ -36,7 +40,26 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
                 _ => false,
             }
         });
-    in_table.filter(|node| !suits_old_writers(context, *node)).map(Node::span).collect()
+    let attached =
+        context.nodes(&[SyntaxKind::ATTACH_PARTITION]).filter(|node| restricts_table(context, *node));
+    in_table.filter(|node| !suits_old_writers(context, *node)).chain(attached).map(Node::span).collect()
+}
+
+/// Whether a table that is in use becomes a partition, which accepts only rows within its bounds. If it has a CHECK, that is taken
+/// for one that implies the bounds (manual, chapter 5.12).
+fn restricts_table(context: &RuleContext<'_>, attach: Node<'_>) -> bool {
+    let range = attach.range();
+    let of_table = context.statement.kind == SyntaxKind::ALTER_TABLE;
+    let accepts_all = |name: &Name| {
+        let table = before_file(context).unwrap_or(context.schema).table(name, context.scope).present();
+        table.is_some_and(|table| {
+            table.parents.is_empty() && !table.constraints.iter().any(|own| own.kind == ConstraintKind::Check)
+        })
+    };
+    let partition = context.statement.names.iter().find(|name| range.contains(&name.range.start));
+    of_table
+        && words(attach).iter().any(|word| word == "values")
+        && partition.is_some_and(|name| !context.is_new_table(name) && accepts_all(name))
 }
 
 /// Whether no row of the running release can violate the constraint: the server enforces the same already, or the condition is on
@@ -65,8 +88,10 @@ fn suits_old_writers(context: &RuleContext<'_>, constraint: Node<'_>) -> bool {
         return true;
     }
     let validated = !constraint.contains(&[SyntaxKind::NOT_VALID]);
-    let omitted = |name: &str| omitted_in_new_column(context, name, validated).map(Value::omitted);
-    let all_new = !columns.is_empty() && columns.iter().all(|name| omitted(name).is_some());
+    let omitted = |name: &str| new_column(context, name, validated).map(Value::omitted);
+    let is_known =
+        |name: &String| omitted(name).is_some() && (validated || fills_of(context, name).is_empty());
+    let all_new = !columns.is_empty() && columns.iter().all(is_known);
     // The running release may update rows in which the next one has set the new columns.
     if all_new && passes(condition, &|name| omitted(name).unwrap_or(Value::Unknown)) {
         return true;
@@ -80,6 +105,7 @@ fn suits_old_writers(context: &RuleContext<'_>, constraint: Node<'_>) -> bool {
         let itself = column.has_child(&[SyntaxKind::GENERATED_CONSTRAINT]);
         !columns.is_empty()
             && columns.iter().all(|other| Some(other) == name.as_ref())
+            && columns.iter().all(|other| !may_be_of_child(context, other))
             && !itself
             && holds_for(&filled, condition)
     })

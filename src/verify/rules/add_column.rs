@@ -6,7 +6,7 @@ use crate::sql::Node;
 
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
-use crate::verify::schema::TypeDef;
+use crate::verify::schema::{OmittedValue, default_value};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
@@ -36,9 +36,13 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
 pub(in crate::verify) fn is_never_null(context: &RuleContext<'_>, column: Node<'_>) -> bool {
     let Some(of_type) = column.child(SyntaxKind::PATH_TYPE).map(Node::span) else { return false };
     let names = context.statement.names.iter();
-    names
-        .filter(|name| of_type.start <= name.range.start && name.range.end <= of_type.end)
-        .any(|name| context.schema.type_def(name, context.scope).present().is_some_and(TypeDef::refuses_null))
+    names.filter(|name| of_type.start <= name.range.start && name.range.end <= of_type.end).any(|name| {
+        context
+            .schema
+            .type_def(name, context.scope)
+            .present()
+            .is_some_and(|def| context.schema.refuses_null(def))
+    })
 }
 
 /// Whether the server gives the column a value other than NULL: a default, an identity, a generated column, or a serial type
@@ -46,9 +50,7 @@ pub(in crate::verify) fn is_never_null(context: &RuleContext<'_>, column: Node<'
 pub(super) fn has_generated_value(column: Node<'_>) -> bool {
     column.children().any(|part| match part.kind() {
         SyntaxKind::GENERATED_CONSTRAINT => true,
-        SyntaxKind::DEFAULT_CONSTRAINT => {
-            !part.children().any(|value| value.text().trim().eq_ignore_ascii_case("null"))
-        }
+        SyntaxKind::DEFAULT_CONSTRAINT => default_value(part) != OmittedValue::Null,
         SyntaxKind::PATH_TYPE => {
             let name = part.text().trim().to_lowercase();
             let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);

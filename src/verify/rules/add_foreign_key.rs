@@ -8,8 +8,8 @@ use crate::sql::Node;
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::add_column::has_generated_value;
-use crate::verify::rules::net_effect::{is_enforced_before, is_new_and_omitted};
-use crate::verify::schema::{name_of, names_of};
+use crate::verify::rules::net_effect::{fills_of, is_enforced_before, is_new_and_omitted, value_when_added};
+use crate::verify::schema::{OmittedValue, name_of, names_of, words};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
@@ -35,8 +35,8 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
                 }
                 SyntaxKind::ADD_COLUMN => {
                     let name = parent.child(SyntaxKind::COLUMN_NAME).map(|node| name_of(node));
-                    let stays_null = name.is_some_and(|name| is_new_and_omitted(context, &name));
-                    has_generated_value(parent) && !stays_null
+                    let is_filled = || name.is_some_and(|name| !fills_of(context, &name).is_empty());
+                    (has_generated_value(parent) || is_filled()) && !may_be_deleted(context, *node)
                 }
                 _ => false,
             })
@@ -46,22 +46,31 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
 }
 
 /// Whether the running release leaves a column of the key NULL: the file added it, or gave it a name that the release does not know.
-/// A renamed column has values, which prevent deletes of the rows that they reference, if the table that is referenced is in use.
+/// The values of existing rows prevent deletes of the rows that they reference.
 fn stays_null(context: &RuleContext<'_>, constraint: Node<'_>) -> bool {
     let list = constraint.child(SyntaxKind::FOREIGN_KEY_COLUMN_LIST);
     let columns = list.map(|list| names_of(list, SyntaxKind::COLUMN_NAME_REF)).unwrap_or_default();
     let full = constraint.contains(&[SyntaxKind::MATCH_FULL]);
-    let range = constraint.range();
-    let mut referenced = context
-        .statement
-        .names
-        .iter()
-        .filter(|name| range.start <= name.range.start && name.range.end <= range.end);
-    let mut references_new = || referenced.any(|name| context.is_new_table(name));
     let table = context.targets().next().and_then(|name| context.after.table(name, context.scope).present());
     let is_added = |name: &String| {
         table.is_none_or(|table| table.column(name).present().is_some_and(|column| column.new))
     };
+    let is_empty = |name: &String| {
+        is_added(name)
+            && value_when_added(context, name).is_none_or(|value| value == OmittedValue::Null)
+            && fills_of(context, name).is_empty()
+    };
     let stays_null: Vec<_> = columns.iter().filter(|name| is_new_and_omitted(context, name)).collect();
-    !full && !stays_null.is_empty() && (stays_null.into_iter().any(is_added) || references_new())
+    !full
+        && !stays_null.is_empty()
+        && (stays_null.into_iter().any(is_empty) || may_be_deleted(context, constraint))
+}
+
+/// Whether the running release may delete the referenced rows: their table is new, or the key sets NULL.
+fn may_be_deleted(context: &RuleContext<'_>, constraint: Node<'_>) -> bool {
+    let range = constraint.range();
+    let mut names = context.statement.names.iter();
+    names.any(|name| {
+        range.start <= name.range.start && name.range.end <= range.end && context.is_new_table(name)
+    }) || words(constraint).join(" ").contains("on delete set null")
 }

@@ -8,7 +8,7 @@ use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::add_column::has_generated_value;
 use crate::verify::rules::net_effect::{
-    is_new_and_omitted, omitted_in_new_column, tables_before, takes_old_name,
+    fills_of, is_new_and_omitted, omitted_in_new_column, tables_before, takes_old_name, value_when_added,
 };
 use crate::verify::schema::{
     Found, Index, OmittedValue, Relation, Table, default_value, is_serial, name_of, names_of, words,
@@ -57,44 +57,105 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
 
 /// Whether the server gives each row a distinct value of the new column: from the column's own sequence, or a random UUID.
 fn is_distinct_by_default(context: &RuleContext<'_>, column: Node<'_>) -> bool {
-    is_serial(column)
-        || column.children().any(|part| match part.kind() {
-            SyntaxKind::GENERATED_CONSTRAINT => words(part).iter().any(|word| word == "identity"),
-            SyntaxKind::DEFAULT_CONSTRAINT => is_distinct(context, &default_value(part)),
-            _ => false,
+    let Some(name) = column.child(SyntaxKind::COLUMN_NAME).map(|node| name_of(node)) else { return false };
+    let has_sequence = is_serial(column)
+        || column.children().any(|part| {
+            part.kind() == SyntaxKind::GENERATED_CONSTRAINT
+                && words(part).iter().any(|word| word == "identity")
+        });
+    let default = column.child(SyntaxKind::DEFAULT_CONSTRAINT).map(|part| default_value(part));
+    let stays = || {
+        omitted_in_new_column(context, &name, true).is_none_or(|after| {
+            default.as_ref().is_some_and(|value| value == after) || *after == OmittedValue::Generated
         })
+    };
+    let is_distinct = default.as_ref().is_some_and(|value| is_distinct(context, &name, value));
+    (has_sequence && continues(context, &name) || is_distinct) && may_differ(context, &name) && stays()
 }
 
 /// Whether the default is a random UUID, or the next value of a sequence that the file created and that does not begin again.
-fn is_distinct(context: &RuleContext<'_>, value: &OmittedValue) -> bool {
-    let random = ["gen_random_uuid ( )", "uuid_generate_v4 ( )", "uuidv7 ( )", "uuidv4 ( )"];
+fn is_distinct(context: &RuleContext<'_>, column: &str, value: &OmittedValue) -> bool {
     let OmittedValue::Default(text) = value else { return false };
-    let of_sequence = || {
-        let text = text.replace(": :", "::");
-        let name = text.strip_prefix("nextval ( '")?.strip_suffix(" )")?;
-        let name = name.strip_suffix(" :: regclass").unwrap_or(name).strip_suffix('\'')?;
-        let name = normalized(name.rsplit('.').next()?);
-        let is_it = |own: &Name| own.role == NameRole::Created && own.name == name;
-        let made = context.file.iter().map(|other| other.statement);
-        let mut made =
-            made.filter(|made| made.kind == SyntaxKind::CREATE_SEQUENCE && made.names.iter().any(is_it));
-        let options = words(made.next()?.node(context.file_script));
-        let changed = context.file.iter().map(|other| other.statement);
-        let mut changed = changed.filter(|other| other.kind == SyntaxKind::ALTER_SEQUENCE);
-        Some(!options.iter().any(|word| word == "cycle") && changed.next().is_none())
+    let random = ["gen_random_uuid", "uuid_generate_v4", "uuidv7", "uuidv4"];
+    let is_random = |name: &str| {
+        random.contains(&name) && (name == "gen_random_uuid" || context.schema.has_routine(name).is_none())
     };
-    random.contains(&text.as_str()) || of_sequence().unwrap_or(false)
+    text.strip_suffix(" ( )").is_some_and(is_random)
+        || (is_next_of_new(context, text).unwrap_or(false) && continues(context, column))
+}
+
+/// Whether the default is the next value of a sequence that the file created.
+fn is_next_of_new(context: &RuleContext<'_>, default: &str) -> Option<bool> {
+    let text = default.replace(": :", "::");
+    let name = text.strip_prefix("nextval ( '")?.strip_suffix(" )")?;
+    let name = name.strip_suffix(" :: regclass").unwrap_or(name).strip_suffix('\'')?;
+    let mut parts = name.rsplit('.').map(normalized);
+    let (name, schema) = (parts.next()?, parts.next());
+    let in_schema = |own: &Name| match (&own.schema, &schema) {
+        (Some(own), Some(schema)) => own == schema,
+        (Some(one), None) | (None, Some(one)) => one == "public",
+        (None, None) => true,
+    };
+    let is_it = |own: &Name| own.role == NameRole::Created && own.name == name && in_schema(own);
+    let statements = context.file.iter().map(|other| other.statement);
+    let of_sequences = statements.filter(|made| made.kind == SyntaxKind::CREATE_SEQUENCE);
+    let mut made = of_sequences.filter_map(|made| Some((made, made.names.iter().find(|own| is_it(own))?)));
+    let (statement, made) = made.next_back()?;
+    let is_temporary = statement.node(context.file_script).contains(&[SyntaxKind::TEMP]);
+    Some(context.is_new(made) && !is_temporary)
+}
+
+/// Whether the sequence of the column gives each value once, and the file writes no other values into the column. A sequence that is
+/// set to the maximum continues after what was written.
+fn continues(context: &RuleContext<'_>, column: &str) -> bool {
+    let Some(table) = context.targets().next() else { return false };
+    let of_table = |own: &Name| own.role == NameRole::Target && own.name == table.name;
+    let (mut is_set, mut begins_again, mut is_written) = (false, false, false);
+    for statement in context.file.iter().map(|other| other.statement) {
+        let node = statement.node(context.file_script);
+        let has = |word: &str| words(node).iter().any(|own| own == word);
+        let follows = |first: &[&str], word: &str| {
+            words(node).windows(2).any(|pair| first.contains(&pair[0].as_str()) && pair[1] == word)
+        };
+        let cycles = || has("cycle") && !follows(&["no"], "cycle");
+        match statement.kind {
+            SyntaxKind::ALTER_SEQUENCE => begins_again = true,
+            SyntaxKind::CREATE_SEQUENCE => begins_again |= cycles(),
+            SyntaxKind::ALTER_TABLE if statement.names.iter().any(of_table) => {
+                begins_again |=
+                    cycles() || node.contains(&[SyntaxKind::RESTART]) || follows(&["set"], "increment");
+            }
+            SyntaxKind::INSERT => is_written |= statement.names.iter().any(of_table) && has(column),
+            _ if has("setval") && has("max") => is_set = true,
+            _ => begins_again |= has("setval"),
+        }
+    }
+    is_written |= fills_of(context, column).iter().any(|fill| !fill.is_of_sequence());
+    !begins_again && (is_set || !is_written)
+}
+
+/// Whether the existing rows may differ in the new column: neither its first default nor an UPDATE gives all of them one value.
+fn may_differ(context: &RuleContext<'_>, name: &str) -> bool {
+    let fills = fills_of(context, name);
+    match fills.iter().rev().find(|fill| fill.of_all) {
+        Some(fill) => !fill.is_constant(),
+        None if !fills.is_empty() => true,
+        None => match value_when_added(context, name) {
+            Some(OmittedValue::Default(text)) => text.contains('('),
+            Some(OmittedValue::Null | OmittedValue::Generated) | None => true,
+        },
+    }
 }
 
 /// Whether the file added the column, and rows of the running release get a distinct value in it.
 fn is_new_and_distinct(context: &RuleContext<'_>, name: &str) -> bool {
     let has_sequence = || {
         let table = context.targets().next().map(|target| context.after.table(target, context.scope));
-        matches!(table, Some(Found::Present(table)) if table.has_sequence(name))
+        matches!(table, Some(Found::Present(table)) if table.has_sequence(name)) && continues(context, name)
     };
     omitted_in_new_column(context, name, false).is_some_and(|value| {
-        is_distinct(context, value) || *value == OmittedValue::Generated && has_sequence()
-    })
+        is_distinct(context, name, value) || *value == OmittedValue::Generated && has_sequence()
+    }) && may_differ(context, name)
 }
 
 /// The columns of a constraint.
@@ -114,7 +175,8 @@ fn is_implied(context: &RuleContext<'_>, constraint: Node<'_>, columns: &[String
         table.is_unique_over(&not_null, None) && (!key || nullable.is_empty())
             || table.is_unique_over(columns, None) && allows_null()
     };
-    let stays_null = || !key && columns.iter().any(|name| is_new_and_omitted(context, name));
+    let stays_null = |name: &String| is_new_and_omitted(context, name) && may_differ(context, name);
+    let stays_null = || !key && columns.iter().any(stays_null);
     let is_distinct = || columns.iter().any(|name| is_new_and_distinct(context, name));
     let exclusion = constraint.kind() == SyntaxKind::EXCLUDE_CONSTRAINT;
     let is_free = || !strict && stays_null() || !exclusion && !key && is_distinct();

@@ -6,7 +6,7 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 use crate::verify::rules::condition::sides;
-use crate::verify::schema::{OmittedValue, is_strict, name_of, words};
+use crate::verify::schema::{Column, OmittedValue, SqlType, is_server_function, is_strict, name_of, words};
 
 /// A value, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(super) enum Value {
     Bool(bool),
     /// A number or a string, in its source form without spaces and casts.
     Constant(String),
+    /// A string that the server reads as a value of another type: other strings may be the same value.
+    Read(String),
     /// Any value but NULL.
     NotNull,
     Unknown,
@@ -25,11 +27,36 @@ type Columns<'a> = &'a dyn Fn(&str) -> Value;
 
 impl Value {
     /// The value of a column that an INSERT omits.
-    pub(super) fn omitted(by: &OmittedValue) -> Self {
-        match by {
+    pub(super) fn omitted(column: &Column) -> Self {
+        let value = match &column.omitted_value {
             OmittedValue::Null => Self::Null,
             OmittedValue::Default(text) => Self::literal(text),
             OmittedValue::Generated => Self::Unknown,
+        };
+        let of_type = column.of_type.as_ref().and_then(SqlType::scalar);
+        let name = of_type.map(|(name, _)| name);
+        match value {
+            Self::Constant(text) if text.starts_with('\'') => match name {
+                Some("text" | "varchar" | "bpchar" | "citext" | "name") => Self::Constant(text),
+                // A row whose fields are all NULL is NULL (manual, chapter 9.2).
+                _ if text.starts_with("'(") => Self::Unknown,
+                _ => Self::Read(text),
+            },
+            // The type may round it.
+            Self::Constant(text) if text.contains(['.', 'e', 'E']) => {
+                let scale = text.split_once('.').map_or(usize::MAX, |(_, digits)| digits.len());
+                let is_kept = |modifiers: &[u32]| match modifiers {
+                    [] => true,
+                    [_, of_type] => usize::try_from(*of_type).is_ok_and(|of_type| scale <= of_type),
+                    _ => false,
+                };
+                match of_type {
+                    Some(("numeric", modifiers)) if is_kept(modifiers) => Self::Constant(text),
+                    Some(("float8", _)) => Self::Constant(text),
+                    _ => Self::NotNull,
+                }
+            }
+            value => value,
         }
     }
 
@@ -103,13 +130,17 @@ fn value(node: Node<'_>, columns: Columns<'_>) -> Value {
 fn is_null(value: Value, expected: bool) -> Value {
     match value {
         Value::Null => Value::Bool(expected),
-        Value::Bool(_) | Value::Constant(_) | Value::NotNull => Value::Bool(!expected),
+        Value::Bool(_) | Value::Constant(_) | Value::Read(_) | Value::NotNull => Value::Bool(!expected),
         Value::Unknown => Value::Unknown,
     }
 }
 
 fn binary(node: Node<'_>, columns: Columns<'_>) -> Value {
     let Some((left, operator, right)) = sides(node) else { return Value::Unknown };
+    let (operator, right) = match right.kind() {
+        SyntaxKind::CUSTOM_OP => (right.text().to_owned(), node.children().last().unwrap_or(right)),
+        _ => (operator, right),
+    };
     let (one, two) = (value(left, columns), value(right, columns));
     // Operators of several words are nodes.
     if node.child(SyntaxKind::IS_NOT).is_some()
@@ -130,7 +161,9 @@ fn binary(node: Node<'_>, columns: Columns<'_>) -> Value {
         },
         "is" if words(right) == ["null"] => is_null(one, true),
         _ if operator.starts_with("is") => Value::Unknown,
-        // The operators of the server return NULL for NULL.
+        // NULL is appended to an array, or an array to NULL.
+        "||" => Value::Unknown,
+        // The other operators of the server return NULL for NULL.
         _ if one == Value::Null || (two == Value::Null && !right.contains(&[SyntaxKind::SELECT])) => {
             Value::Null
         }
@@ -175,6 +208,9 @@ fn equals(one: &Value, two: &Value) -> Option<bool> {
     let folded = |text: &str| text.trim_matches('\'').trim().to_lowercase();
     match (one, two) {
         (Value::Bool(one), Value::Bool(two)) => Some(one == two),
+        (Value::Read(own), Value::Constant(other)) | (Value::Constant(other), Value::Read(own)) => {
+            (own == other).then_some(true)
+        }
         (Value::Constant(own), Value::Constant(other)) => {
             order(one, two).map(|order| order == Ordering::Equal).or_else(|| {
                 (number(own).is_none() && number(other).is_none() && folded(own) != folded(other))
@@ -264,7 +300,7 @@ fn call(node: Node<'_>, columns: Columns<'_>) -> Value {
             _ => value(argument, columns),
         })
         .collect();
-    if is_strict(&name) && arguments.contains(&Value::Null) {
+    if is_strict(&name) && is_server_function(&name) && arguments.contains(&Value::Null) {
         return Value::Null;
     }
     match name.as_str() {

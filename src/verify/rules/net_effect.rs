@@ -8,7 +8,8 @@ use crate::verify::new_objects::is_drop;
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{
     Column, Constraint, ConstraintKind, Found, Index, OmittedValue, Relation, Routine, Schema,
-    StatementContext, Table, TypeDef, constraint_text, may_match, signature, words,
+    StatementContext, Table, TypeDef, constraint_text, default_value, is_serial, may_match, name_of,
+    signature, words,
 };
 
 /// The schema before the file, if the file is one transaction.
@@ -122,6 +123,15 @@ pub(super) fn omitted_in_new_column<'a>(
     name: &str,
     validated: bool,
 ) -> Option<&'a OmittedValue> {
+    new_column(context, name, validated).map(|column| &column.omitted_value)
+}
+
+/// The column `name` with the value that [`omitted_in_new_column`] returns.
+pub(super) fn new_column<'a>(
+    context: &'a RuleContext<'_>,
+    name: &str,
+    validated: bool,
+) -> Option<&'a Column> {
     let end = context.statement.range.end;
     let next = context.file.iter().find(|other| other.statement.range.start >= end);
     let after_statement = next.map_or(context.after, |next| &next.schema);
@@ -129,13 +139,92 @@ pub(super) fn omitted_in_new_column<'a>(
     let is_new = |column: &&Column| column.new || before.is_some_and(|table| table.column(name).is_absent());
     let in_body = !std::ptr::eq(context.script, context.file_script);
     let table = if in_body { context.table().present() } else { table_in(Some(after_statement), context) };
-    if column_before(context, name).is_some() {
+    if column_before(context, name).is_some() || may_be_of_child(context, name) {
         return None;
     }
     let now = table.and_then(|table| table.column(name).present()).filter(is_new)?;
-    let Some(after) = column_after(context, name) else { return Some(&now.omitted_value) };
+    let Some(after) = column_after(context, name) else { return Some(now) };
     let is_known = validated || after.omitted_value == now.omitted_value;
-    (is_known && is_new(&after)).then_some(&after.omitted_value)
+    (is_known && is_new(&after)).then_some(after)
+}
+
+/// Whether a table that is in use is a child of the statement's table and may have had the column `name`: the file made a table of it
+/// the parent, or the two columns become one (manual, chapter 5.11).
+pub(super) fn may_be_of_child(context: &RuleContext<'_>, name: &str) -> bool {
+    let Some((target, before)) = context.targets().next().zip(before_file(context)) else { return false };
+    let is_made = before.table(target, context.scope).is_absent() && table_before(context).is_none();
+    let has_it = |child: &Table| child.column(name).present().is_some();
+    (is_made && !context.is_new_table(target)) || before.children_of(&target.name).any(has_it)
+}
+
+/// The value that the rows got in the column `name` of the statement's table when the file added it.
+pub(super) fn value_when_added(context: &RuleContext<'_>, name: &str) -> Option<OmittedValue> {
+    let table = context.targets().next()?;
+    let is_it = |own: &Name| own.role == NameRole::Target && own.name == table.name;
+    let statements = context.file.iter().map(|other| other.statement);
+    let actions = statements
+        .filter(|statement| statement.kind == SyntaxKind::ALTER_TABLE && statement.names.iter().any(is_it))
+        .flat_map(|statement| statement.node(context.file_script).children());
+    let is_named = |action: Node<'_>| {
+        action.child(SyntaxKind::COLUMN_NAME).is_some_and(|column| name_of(column) == name)
+    };
+    let added =
+        actions.filter(|action| action.kind() == SyntaxKind::ADD_COLUMN && is_named(*action)).last()?;
+    if is_serial(added) || added.has_child(&[SyntaxKind::GENERATED_CONSTRAINT]) {
+        return Some(OmittedValue::Generated);
+    }
+    Some(added.child(SyntaxKind::DEFAULT_CONSTRAINT).map_or(OmittedValue::Null, |node| default_value(node)))
+}
+
+/// A value that an UPDATE of the file gives to a column.
+#[derive(Debug)]
+pub(super) struct Fill {
+    words: Vec<String>,
+    /// Whether it has no WHERE.
+    pub(super) of_all: bool,
+}
+
+impl Fill {
+    /// Whether it is the same for all rows: a literal, perhaps with a cast.
+    pub(super) fn is_constant(&self) -> bool {
+        let is_literal = |word: &String| {
+            word == "true"
+                || word == "false"
+                || word.starts_with(|first: char| first == '\'' || first.is_ascii_digit())
+        };
+        let mut words = self.words.iter().skip_while(|word| *word == "-");
+        words.next().is_some_and(is_literal) && words.next().is_none_or(|word| word.starts_with(':'))
+    }
+
+    /// Whether it is the default, or the next value of a sequence.
+    pub(super) fn is_of_sequence(&self) -> bool {
+        self.words.first().is_some_and(|word| ["default", "nextval"].contains(&word.as_str()))
+    }
+}
+
+/// What the UPDATE statements of the file write into the column `name` of the statement's table.
+pub(super) fn fills_of(context: &RuleContext<'_>, name: &str) -> Vec<Fill> {
+    let Some(table) = context.targets().next() else { return Vec::new() };
+    let is_it = |own: &Name| own.role == NameRole::Target && own.name == table.name;
+    let updates = context
+        .file
+        .iter()
+        .map(|other| other.statement)
+        .filter(|statement| statement.kind == SyntaxKind::UPDATE && statement.names.iter().any(is_it));
+    let fills = updates.flat_map(|update| {
+        let node = update.node(context.file_script);
+        let of_all = !node.has_child(&[SyntaxKind::WHERE_CLAUSE]);
+        let set = node.child(SyntaxKind::SET_CLAUSE).into_iter().flat_map(Node::descendants);
+        set.filter(|part| part.kind() == SyntaxKind::COLUMN_TARGET)
+            .filter(|target| words(*target).first().is_some_and(|word| word == name))
+            .filter_map(Node::parent)
+            .map(|item| {
+                let value = words(item).into_iter().skip_while(|word| word != "=").skip(1);
+                Fill { words: value.collect(), of_all }
+            })
+            .collect::<Vec<_>>()
+    });
+    fills.collect()
 }
 
 /// Whether the running release leaves the column `name` NULL, which the file added; if it must not be NULL, the server refuses the
@@ -254,7 +343,19 @@ pub(in crate::verify) fn is_created_again(context: &RuleContext<'_>, name: &Name
                 old.attached.iter().all(|own| new.attached.contains(own))
                     && !context.file.iter().any(|other| later(other) && drops.contains(&other.statement.kind))
             };
+            // What follows may rename or move it, or discard its rows.
+            let changes = context.file.iter().map(|other| other.statement).any(|other| {
+                let kind = format!("{:?}", other.kind);
+                let of_view =
+                    other.names.iter().any(|own| own.role == NameRole::Target && own.name == name.name);
+                let has = |word: &str| words(other.node(context.file_script)).iter().any(|own| own == word);
+                other.range.start > context.statement.range.end
+                    && of_view
+                    && (kind.starts_with("ALTER_") && !has("owner")
+                        || kind.starts_with("REFRESH") && has("no"))
+            });
             old.materialized == new.materialized
+                && !changes
                 && old.is_contained_in(new)
                 && (old.attached.is_empty() || is_kept())
         }
@@ -291,7 +392,10 @@ pub(super) fn is_enforced_before(context: &RuleContext<'_>, new: Node<'_>, colum
     let is_enforced_by = |old: &Constraint, text: &str| match old.kind {
         ConstraintKind::ForeignKey { .. } => {
             let plain = |text: &str| completed(context, without_actions(text));
-            without_actions(&old.text) == without_actions(text) || plain(&old.text) == plain(text)
+            let is_enforced = !old.text.contains("not enforced");
+            let is_same =
+                || without_actions(&old.text) == without_actions(text) || plain(&old.text) == plain(text);
+            is_enforced && is_same()
         }
         ConstraintKind::Check => {
             let is_enforced = !old.text.contains("not enforced");

@@ -200,12 +200,26 @@ fn fills(context: &RuleContext<'_>, update: Node<'_>) -> bool {
         .collect();
     !set.is_empty()
         && set.iter().all(|name| is_new(name) || empty.contains(name))
-        && !table.is_some_and(|table| table.attached.iter().any(|own| overwrites(context, own, &set)))
+        && !table
+            .into_iter()
+            .chain(
+                context
+                    .relation_of(update)
+                    .into_iter()
+                    .flat_map(|name| context.schema.children_of(&name.name)),
+            )
+            .flat_map(|table| &table.attached)
+            .any(|own| overwrites(context, own, &set))
 }
 
-/// Whether an update of the columns `set` fires a trigger whose function overwrites or deletes rows.
+/// Whether an update of the columns `set` fires a rule, or a trigger whose function overwrites or deletes rows.
 fn overwrites(context: &RuleContext<'_>, trigger: &Attached, set: &[String]) -> bool {
     let words: Vec<&str> = trigger.text.split(' ').collect();
+    if words.iter().take(4).any(|word| *word == "rule") {
+        let action = words.iter().skip_while(|word| **word != "do").skip(1);
+        return words.windows(3).any(|three| matches!(three, ["on", "update", "to"]))
+            && action.into_iter().any(|word| ["delete", "update"].contains(word));
+    }
     let event = words.iter().take_while(|word| **word != "on").skip_while(|word| **word != "update");
     let event: Vec<&&str> = event.collect();
     let fires = match event.as_slice() {
@@ -216,11 +230,32 @@ fn overwrites(context: &RuleContext<'_>, trigger: &Attached, set: &[String]) -> 
         _ => true,
     };
     let call = words.iter().skip_while(|word| **word != "execute").skip(2).take_while(|word| **word != "(");
-    let Some(function) = call.last().filter(|_| fires) else { return false };
+    call.last().is_some_and(|function| fires && changes_rows(context, function, &mut Vec::new()))
+}
+
+/// Whether the function `name`, or one that it calls, overwrites or deletes rows, perhaps with dynamic SQL.
+fn changes_rows(context: &RuleContext<'_>, name: &str, followed: &mut Vec<String>) -> bool {
     let writes = [SyntaxKind::DELETE, SyntaxKind::MERGE, SyntaxKind::TRUNCATE, SyntaxKind::UPDATE];
-    let routines = context.schema.has_routine(function).into_iter().flatten();
+    if followed.iter().any(|own| own == name) {
+        return false;
+    }
+    followed.push(name.to_owned());
+    let routines = context.schema.has_routine(name).into_iter().flatten();
     routines.filter_map(Routine::code).any(|code| {
-        code.script.statements.iter().any(|statement| statement.node(&code.script).contains(&writes))
+        let is_write = |text: &String| {
+            let text = text.trim_start().to_lowercase();
+            ["delete ", "merge ", "truncate ", "update "].iter().any(|verb| text.starts_with(verb))
+        };
+        let scripts = || std::iter::once(&code.script).chain(&code.expressions);
+        let statements = || {
+            scripts().flat_map(|script| script.statements.iter().map(move |statement| (script, statement)))
+        };
+        let mut calls = statements()
+            .flat_map(|(_, statement)| &statement.names)
+            .filter(|name| matches!(name.kind, SyntaxKind::CALL_EXPR | SyntaxKind::PROCEDURE_NAME_REF));
+        statements().any(|(script, statement)| statement.node(script).contains(&writes))
+            || code.is_dynamic && code.strings.iter().any(is_write)
+            || calls.any(|called| changes_rows(context, &called.name, followed))
     })
 }
 

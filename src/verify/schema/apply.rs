@@ -137,6 +137,11 @@ impl Schema {
                 let others: Vec<&Table> = self.tables_in(step, part).collect();
                 let columns = others.into_iter().flat_map(|other| &other.columns);
                 table.columns.extend(columns.map(|column| Column { new: false, ..column.clone() }));
+                if kind != SyntaxKind::OF_TYPE {
+                    let range = part.range();
+                    let names = step.statement.names.iter().filter(|name| range.contains(&name.range.start));
+                    table.parents.extend(names.map(|name| name.name.clone()));
+                }
             }
         }
         let parts =

@@ -109,7 +109,9 @@ pub(in crate::verify) fn default_value(default: Node<'_>) -> OmittedValue {
     };
     let text = words(value).join(" ");
     // pg_dump writes `NULL::text`.
-    if text == "null" || text.starts_with("null ::") {
+    let plain = text.trim_start_matches(['(', ' ']).trim_end_matches([' ', ')']);
+    let plain = plain.replace(": :", "::");
+    if plain == "null" || plain.starts_with("null ::") || plain.starts_with("cast ( null as ") {
         OmittedValue::Null
     } else {
         OmittedValue::Default(text)

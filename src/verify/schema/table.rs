@@ -51,6 +51,8 @@ pub(in crate::verify) struct Table {
     pub(in crate::verify) disabled: Vec<String>,
     /// Whether row security is enabled, and forced.
     pub(super) row_security: [bool; 2],
+    /// The names of the tables after INHERITS and PARTITION OF.
+    pub(in crate::verify) parents: Vec<String>,
     /// The sequences of its serial and identity columns: the column, then the sequence.
     pub(super) sequences: Vec<(String, String)>,
     /// Whether all parts are known.

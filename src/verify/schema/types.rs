@@ -51,6 +51,11 @@ impl SqlType {
         definition.children().find_map(|child| Self::read(child))
     }
 
+    /// Its name and modifiers, if it is not an array.
+    pub(in crate::verify) fn scalar(&self) -> Option<(&str, &[u32])> {
+        (self.dimensions == 0).then_some((self.bare_name(), self.modifiers.as_slice()))
+    }
+
     /// The name without its schema.
     pub(in crate::verify) fn bare_name(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or(&self.name)
