@@ -8,9 +8,8 @@ use crate::sql::{Name, Node};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::evaluate::{Value, passes, refutes};
-use crate::verify::rules::net_effect::{
-    before_file, fills_of, is_enforced_before, may_be_of_child, new_column,
-};
+use crate::verify::rules::net_effect::{before_file, is_enforced_before};
+use crate::verify::rules::new_column::{fills_of, may_be_of_child, new_column};
 use crate::verify::schema::{
     ConstraintKind, OmittedValue, column_ref, default_value, mentioned, name_of, proven, words,
 };

@@ -8,7 +8,8 @@ use crate::sql::Node;
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::add_column::has_generated_value;
-use crate::verify::rules::net_effect::{fills_of, is_enforced_before, is_new_and_omitted, value_when_added};
+use crate::verify::rules::net_effect::is_enforced_before;
+use crate::verify::rules::new_column::{fills_of, is_new_and_omitted, value_when_added};
 use crate::verify::schema::{OmittedValue, name_of, names_of, words};
 use crate::verify::{Level, RuleId};
 

@@ -7,8 +7,9 @@ use crate::sql::{Name, NameRole, Node, normalized};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::add_column::has_generated_value;
-use crate::verify::rules::net_effect::{
-    fills_of, is_new_and_omitted, omitted_in_new_column, tables_before, takes_old_name, value_when_added,
+use crate::verify::rules::net_effect::{tables_before, takes_old_name};
+use crate::verify::rules::new_column::{
+    fills_of, is_new_and_omitted, omitted_in_new_column, value_when_added,
 };
 use crate::verify::schema::{
     Found, Index, OmittedValue, Relation, Table, default_value, is_serial, name_of, names_of, words,

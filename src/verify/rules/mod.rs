@@ -16,6 +16,7 @@ mod evaluate;
 mod failing_expression;
 mod filters;
 pub(super) mod net_effect;
+mod new_column;
 pub(super) mod no_where;
 pub(super) mod opaque_code;
 mod publish;

@@ -6,7 +6,7 @@ use squawk_syntax::SyntaxKind;
 
 use super::alter::{alter, alter_values, define_column};
 use super::like::copy_like;
-use super::parts::{add_constraint, column_ref, constraint_text, index, name_of, names_of, words};
+use super::parts::{add_constraint, column_ref, constraint_text, index, name_of, names_in, names_of, words};
 use super::query_columns::columns_of_query;
 use super::schema_ref::SchemaRef;
 use super::signature::{may_match, signature};
@@ -137,11 +137,7 @@ impl Schema {
                 let others: Vec<&Table> = self.tables_in(step, part).collect();
                 let columns = others.into_iter().flat_map(|other| &other.columns);
                 table.columns.extend(columns.map(|column| Column { new: false, ..column.clone() }));
-                if kind != SyntaxKind::OF_TYPE {
-                    let range = part.range();
-                    let names = step.statement.names.iter().filter(|name| range.contains(&name.range.start));
-                    table.parents.extend(names.map(|name| name.name.clone()));
-                }
+                table.parents.extend(names_in(step.statement, part).map(|name| name.name.clone()));
             }
         }
         let parts =
@@ -178,11 +174,7 @@ impl Schema {
 
     /// The known tables that `part` of the statement names: parents, or the source of LIKE.
     fn tables_in<'s>(&'s self, step: Step<'s>, part: Node<'_>) -> impl Iterator<Item = &'s Table> {
-        let range = part.range();
-        let names = step.statement.names.iter();
-        names
-            .filter(move |name| range.start <= name.range.start && name.range.end <= range.end)
-            .filter_map(move |name| self.table(name, step.scope).present())
+        names_in(step.statement, part).filter_map(move |name| self.table(name, step.scope).present())
     }
 
     /// A table that is created from a query.

@@ -5,7 +5,7 @@ use squawk_syntax::SyntaxKind;
 
 use super::table::{Column, Constraint, ConstraintKind, Index, OmittedValue, Table, object_name};
 use super::types::SqlType;
-use crate::sql::{Node, mentions, normalized};
+use crate::sql::{Name, Node, Statement, mentions, normalized};
 
 /// The identifier `node`, as the server stores it.
 pub(in crate::verify) fn name_of(node: Node<'_>) -> String {
@@ -67,6 +67,16 @@ pub(in crate::verify) fn proven(condition: Node<'_>) -> Vec<String> {
         }
         _ => Vec::new(),
     }
+}
+
+/// The names in `part` of the statement.
+pub(super) fn names_in<'a>(
+    statement: &'a Statement,
+    part: Node<'_>,
+) -> impl Iterator<Item = &'a Name> + use<'a> {
+    let range = part.range();
+    let names = statement.names.iter();
+    names.filter(move |name| range.start <= name.range.start && name.range.end <= range.end)
 }
 
 /// The columns in an expression, without duplicates.
