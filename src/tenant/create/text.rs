@@ -9,7 +9,7 @@ use crate::tenant::{Created, FailedTenant};
 /// How much is shown of many tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// Above [`MANY`] tenants, a summary by outcome.
+    /// Above twenty tenants, a summary by outcome.
     Summary,
     /// Every tenant.
     All,
