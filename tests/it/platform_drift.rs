@@ -210,3 +210,23 @@ fn a_fingerprint_that_cannot_be_computed_does_not_fail_the_step() {
     let (_, status) = project.json("status");
     assert_eq!(status["platform"]["version"], "1.0.6");
 }
+
+#[test]
+fn the_fingerprint_leaves_no_setting_to_deferred_triggers() {
+    let project = fleet();
+    project.without_rules();
+    project.migration(
+        "1.0.5",
+        "1.0.6",
+        "deferred",
+        "-- Scope: platform\nCREATE TABLE datalinx_platform.seen (lock_timeout text);\n\
+         CREATE FUNCTION datalinx_platform.see() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN INSERT INTO seen VALUES (current_setting(''lock_timeout'')); RETURN NULL; END';\n\
+         CREATE CONSTRAINT TRIGGER see AFTER INSERT ON datalinx_platform.plans DEFERRABLE INITIALLY DEFERRED \
+         FOR EACH ROW EXECUTE FUNCTION datalinx_platform.see();\n\
+         INSERT INTO datalinx_platform.plans VALUES (1, 1);",
+    );
+    project.run("migrate up --lock-timeout 7s").passes();
+    assert_eq!(project.db.value("SELECT lock_timeout FROM datalinx_platform.seen"), "7s");
+    assert_eq!(platform(&project), same());
+}

@@ -57,14 +57,18 @@ fn query(platform: &SchemaName) -> (&'static str, String) {
 }
 
 /// The statement that records the fingerprint in the platform's newest row of the run. A fingerprint that cannot be computed, for
-/// example because another session drops an object at this moment, does not make the unit fail: there is none then.
+/// example because another session drops an object at this moment, does not make the unit fail: there is none then. The inner block
+/// always ends with an error, so that its settings and locks end with it and do not apply to deferred triggers at COMMIT; variables
+/// keep their values (manual, chapter 43.6.8).
 pub fn record(run: &Run) -> String {
     let platform = run.platform.quoted();
     let (settings, with) = query(&run.platform);
     let block = format!(
-        "BEGIN {settings}; {LOCK_TIMEOUT}; {with} UPDATE {platform}.migration_history SET fingerprint = computed.fingerprint FROM computed \
-         WHERE id = (SELECT max(id) FROM {platform}.migration_history WHERE schema_name = {} AND run_id = '{}'); \
-         EXCEPTION WHEN OTHERS THEN NULL; END",
+        "DECLARE tenure_print text; \
+         BEGIN BEGIN {settings}; {LOCK_TIMEOUT}; {with} SELECT fingerprint INTO tenure_print FROM computed; RAISE SQLSTATE 'TN000'; \
+         EXCEPTION WHEN OTHERS THEN NULL; END; \
+         UPDATE {platform}.migration_history SET fingerprint = tenure_print \
+         WHERE id = (SELECT max(id) FROM {platform}.migration_history WHERE schema_name = {} AND run_id = '{}'); END",
         literal(run.platform.as_str()),
         run.id
     );
