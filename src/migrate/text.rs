@@ -11,7 +11,8 @@ use crate::event::NoticeLevel;
 use crate::executor::{Notices, SlowTenant, UnitFailure};
 use crate::ident::SchemaName;
 use crate::output::{
-    Paint, Text, failure, failure_json, first_names, grouped, or_dash, plural, table, without_credentials,
+    Paint, Text, equal_failures, failure_json, first_names, grouped, or_dash, plural, table,
+    without_credentials,
 };
 use crate::postgres::metadata::platform_fingerprint::PlatformDrift;
 use crate::postgres::metadata::{HistoryEntry, KeptFailure, RunStatus, SCHEMA_MISSING};
@@ -32,22 +33,10 @@ pub fn migrated(migrated: &Migrated, unfinished: Unfinished, paint: Paint) -> Te
         let Failure { code, sqlstate, message, place, .. } = &failed.failure;
         let place =
             place.as_ref().map(|place| (place.file().to_owned(), place.start().map(|start| start.line)));
-        (*code, sqlstate.clone(), failed.schema.hidden_in(message), place)
+        ((*code, sqlstate.clone(), place), failed.schema.hidden_in(message))
     };
-    for ((.., message, _), members) in grouped(migrated.failures.iter().map(|failed| (equal(failed), failed)))
-    {
-        let Some(first) = members.first() else { continue };
-        if members.len() == 1 {
-            text.append(&failure(&first.failure, paint));
-        } else {
-            text.append(&failure(&Failure { message, ..first.failure.clone() }, paint));
-            let mut schemas: Vec<_> = members.iter().map(|failed| failed.schema.as_str()).collect();
-            schemas.sort_unstable();
-            let names = first_names(schemas.into_iter());
-            text.line(format_args!("  the same failure on {}: {names}", plural(members.len(), "tenant")));
-        }
-        text.blank();
-    }
+    let failed = migrated.failures.iter().map(|it| (equal(it), (it.schema.as_str(), &it.failure)));
+    text.append(&equal_failures(failed, paint));
     let head = match migrated.outcome {
         RunStatus::Done => paint.good("done"),
         RunStatus::Nothing => paint.good("nothing to do"),

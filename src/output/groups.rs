@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use super::{Paint, Text, failure, plural};
+use crate::error::Failure;
+
 /// The number of names that stand for a group.
 const MAX_NAMES: usize = 3;
 
@@ -25,6 +28,28 @@ pub fn first_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String 
     let more = names.len().saturating_sub(MAX_NAMES);
     let first = names.take(MAX_NAMES).collect::<Vec<_>>().join(", ");
     if more > 0 { format!("{first} and {more} more") } else { first }
+}
+
+/// The failures of tenants. Those with equal keys are shown once, with the message that leaves out the tenant's name and the first
+/// tenants.
+pub fn equal_failures<'a, K: Eq + Hash + Clone>(
+    failed: impl IntoIterator<Item = ((K, String), (&'a str, &'a Failure))>,
+    paint: Paint,
+) -> Text {
+    let mut text = Text::default();
+    for ((_, message), members) in grouped(failed) {
+        if let [(_, only)] = members.as_slice() {
+            text.append(&failure(only, paint));
+        } else if let Some((_, first)) = members.first() {
+            text.append(&failure(&Failure { message, ..(*first).clone() }, paint));
+            let mut names: Vec<_> = members.iter().map(|(name, _)| *name).collect();
+            names.sort_unstable();
+            let first = first_names(names.into_iter());
+            text.line(format_args!("  the same failure on {}: {first}", plural(members.len(), "tenant")));
+        }
+        text.blank();
+    }
+    text
 }
 
 #[cfg(test)]

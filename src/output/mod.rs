@@ -16,7 +16,7 @@ mod text;
 pub use event::event_json;
 pub use failure::{failure, failure_json};
 pub use given::{GivenCredentials, shown_value};
-pub use groups::{first_names, grouped};
+pub use groups::{equal_failures, first_names, grouped};
 pub use markdown::{code, prose, table_head};
 pub use plural::{plural, plural_of};
 pub use secrets::{without_credentials, without_secrets};

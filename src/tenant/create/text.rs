@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::ident::{Identifier, with_other_word};
-use crate::output::{Paint, Text, failure, first_names, grouped, or_dash, plural};
+use crate::output::{Paint, Text, equal_failures, failure, or_dash};
 use crate::tenant::roles::text::password;
 use crate::tenant::{Created, FailedTenant};
 
@@ -55,26 +55,14 @@ fn counts(created: &Created) -> String {
 
 /// The failures, each once with its first tenants, and the counts. A new password is always shown.
 fn summary(created: &Created, paint: Paint) -> Text {
-    let mut text = Text::default();
     let equal = |failed: &FailedTenant| {
         let Failure { code, sqlstate, message, schema, .. } = &failed.failure;
         let message = with_other_word(message, &failed.slug, "SLUG");
         let schema = schema.as_deref().unwrap_or_default();
-        (*code, sqlstate.clone(), with_other_word(&message, schema, "{org_schema}"))
+        ((*code, sqlstate.clone()), with_other_word(&message, schema, "{org_schema}"))
     };
-    for ((.., message), members) in grouped(created.failures.iter().map(|failed| (equal(failed), failed))) {
-        let Some(first) = members.first() else { continue };
-        if members.len() == 1 {
-            text.append(&failure(&first.failure, paint));
-        } else {
-            text.append(&failure(&Failure { message, ..first.failure.clone() }, paint));
-            let mut slugs: Vec<_> = members.iter().map(|failed| failed.slug.as_str()).collect();
-            slugs.sort_unstable();
-            let names = first_names(slugs.into_iter());
-            text.line(format_args!("  the same failure on {}: {names}", plural(members.len(), "tenant")));
-        }
-        text.blank();
-    }
+    let failed = created.failures.iter().map(|it| (equal(it), (it.slug.as_str(), &it.failure)));
+    let mut text = equal_failures(failed, paint);
     for tenant in created.created.iter().chain(&created.existing).filter(|tenant| tenant.password.is_some()) {
         text.append(&password(tenant.role.as_ref().map(Identifier::as_str), tenant.password.as_ref()));
     }
