@@ -214,18 +214,16 @@ fn a_fingerprint_that_cannot_be_computed_does_not_fail_the_step() {
 #[test]
 fn the_fingerprint_leaves_no_setting_to_deferred_triggers() {
     let project = fleet();
-    project.without_rules();
-    project.migration(
-        "1.0.5",
-        "1.0.6",
-        "deferred",
-        "-- Scope: platform\nCREATE TABLE datalinx_platform.seen (lock_timeout text);\n\
+    // The unit moves this row first, and the trigger runs at its COMMIT.
+    project.db.run(
+        "CREATE TABLE datalinx_platform.seen (lock_timeout text); \
          CREATE FUNCTION datalinx_platform.see() RETURNS trigger LANGUAGE plpgsql AS \
-         'BEGIN INSERT INTO seen VALUES (current_setting(''lock_timeout'')); RETURN NULL; END';\n\
-         CREATE CONSTRAINT TRIGGER see AFTER INSERT ON datalinx_platform.plans DEFERRABLE INITIALLY DEFERRED \
-         FOR EACH ROW EXECUTE FUNCTION datalinx_platform.see();\n\
-         INSERT INTO datalinx_platform.plans VALUES (1, 1);",
+         'BEGIN INSERT INTO seen VALUES (current_setting(''lock_timeout'')); RETURN NULL; END'; \
+         CREATE CONSTRAINT TRIGGER see AFTER UPDATE ON datalinx_platform.schema_version DEFERRABLE INITIALLY DEFERRED \
+         FOR EACH ROW EXECUTE FUNCTION datalinx_platform.see()",
     );
+    let sql = "-- Scope: platform\nALTER TABLE datalinx_platform.plans ADD COLUMN more int;";
+    project.migration("1.0.5", "1.0.6", "more", sql);
     project.run("migrate up --lock-timeout 7s").passes();
     assert_eq!(project.db.value("SELECT lock_timeout FROM datalinx_platform.seen"), "7s");
     assert_eq!(platform(&project), same());
