@@ -31,7 +31,7 @@ pub fn branch_list(list: &BranchList, paint: Paint) -> Text {
                 row.name.clone(),
                 row.provider.to_owned(),
                 row.id.clone(),
-                or_dash(&row.created_at),
+                or_dash(&row.created_at.as_deref().map(|time| paint.time(time))),
                 or_dash(&row.expires_at),
             ]
         })

@@ -19,8 +19,9 @@ use crate::settings::{LockTimeout, Migrate, StatementTimeout};
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
+    /// None shows the project's state.
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: Option<Command>,
 }
 
 /// Flags of every command.

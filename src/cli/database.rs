@@ -120,6 +120,17 @@ pub(super) fn check_database_url(context: &Context) -> Result<(), Failure> {
     }
 }
 
+/// The URL that was given, unless it selects the private server.
+pub(super) fn given_url(context: &Context) -> Option<&str> {
+    requested_url(context).filter(|url| *url != EMBEDDED)
+}
+
+/// The URL of the project's private server if it is running.
+pub(super) async fn running_private_server(root: &Path) -> Option<DatabaseUrl> {
+    let server = Persistent::of(root, &environment()).ok()?;
+    if server.is_running().await { DatabaseUrl::parse(&server.url()).ok() } else { None }
+}
+
 /// The database URL of the flag or the environment.
 fn requested_url(context: &Context) -> Option<&str> {
     context.global.database_url.as_deref().map(str::trim)

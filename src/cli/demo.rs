@@ -47,8 +47,8 @@ struct Demo<'a> {
 pub(super) async fn run(context: &Context, args: &DemoArgs) -> Result<u8, Failure> {
     let dir = context.here.join(&args.dir);
     delete_earlier_demo(&dir).await?;
-    init::write(&dir, init::EXAMPLE)?;
-    init::write(&dir, &[(MARKER, "created by `tenure demo`, which may delete this folder\n")])?;
+    init::write(&dir, init::EXAMPLE.iter().copied())?;
+    init::write(&dir, [(MARKER, "created by `tenure demo`, which may delete this folder\n")])?;
     let program = std::env::current_exe().map_err(|error| Failure::new(Code::Io, error.to_string()))?;
     let mut demo = Demo { context, dir, program, steps: Vec::new() };
     demo.print_heading("migrate the platform from 0.0.0 to the latest version");

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Context;
 use super::ui::Ui;
-use crate::error::{Code, Failure, nearest};
+use crate::error::{Code, Failure, did_you_mean};
 use crate::output::Text;
 use crate::project::policy;
 use crate::verify::format::{self, Levelled};
@@ -37,10 +37,8 @@ pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> 
         return Ok(0);
     }
     let names = RULES.iter().map(|rule| rule.id.as_str()).chain(Code::ALL.iter().map(|code| code.as_str()));
-    let hint = match nearest(&name, names).as_slice() {
-        [] => "`tenure verify --rules` lists the rules".to_owned(),
-        near => format!("did you mean {}?", near.join(" or ")),
-    };
+    let hint = did_you_mean(&name, names);
+    let hint = hint.unwrap_or_else(|| "`tenure verify --rules` lists the rules".to_owned());
     Err(Failure::new(Code::Usage, format!("no rule or error code is named {:?}", args.name)).hint(hint))
 }
 

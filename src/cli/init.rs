@@ -2,9 +2,14 @@
 
 use std::path::Path;
 
+use clap::Args;
+
 use super::{Context, io};
 use crate::error::{Code, Failure, Place};
+use crate::ident::Identifier;
 use crate::output::Text;
+use crate::project::SETTINGS_FILE;
+use crate::sql;
 
 /// Path and text of a file of a new project.
 type NewFile = (&'static str, &'static str);
@@ -34,7 +39,24 @@ pub(super) const EXAMPLE: &[NewFile] = files![
     "tenant_templates/default/040_pipeline_jobs.sql",
 ];
 
-pub(super) fn run(context: &Context) -> Result<u8, Failure> {
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// Name of the platform's schema, which all tenants share
+    #[arg(long, value_name = "NAME", default_value = PLATFORM)]
+    platform: String,
+}
+
+/// The platform's schema in the files of a new project.
+const PLATFORM: &str = "datalinx_platform";
+
+/// The commands to run next, with their effects.
+const NEXT: &[(&str, &str)] = &[
+    ("tenure migrate up", "create the platform"),
+    ("tenure tenant create acme", "create a tenant"),
+    ("tenure status", "show the versions"),
+];
+
+pub(super) fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
     let root =
         context.global.project.as_ref().map_or_else(|| context.here.clone(), |dir| context.here.join(dir));
     for taken in ["tenure.toml", "migrations", "tenant_templates"] {
@@ -47,28 +69,63 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
             .hint("`tenure status` shows its state"));
         }
     }
-    write(&root, NEW_PROJECT)?;
+    let platform = platform(&args.platform)?;
+    let files = NEW_PROJECT.iter().map(|(path, text)| {
+        let name =
+            if *path == SETTINGS_FILE { platform.as_str().to_owned() } else { sql::shortest_form(&platform) };
+        (*path, text.replace(PLATFORM, &name))
+    });
+    write(&root, files)?;
     let files: Vec<&str> = NEW_PROJECT.iter().map(|(path, _)| *path).collect();
-    let document = serde_json::json!({ "files": files });
-    context.ui.result(&document, |_paint| {
-        let mut text = Text::of_line("created a project; edit the files, then run `tenure migrate up`");
+    let next: Vec<&str> = NEXT.iter().map(|(line, _)| *line).collect();
+    let document = serde_json::json!({ "files": files, "next": next });
+    context.ui.result(&document, |paint| {
+        let mut text = Text::of_line("created a project:");
         for file in &files {
             text.line(format_args!("  {file}"));
+        }
+        text.line("next:");
+        for (line, effect) in NEXT {
+            text.line(format_args!("  {}{}", paint.bold(&format!("{line:<27}")), paint.dim(effect)));
         }
         text
     })?;
     Ok(0)
 }
 
+/// The platform's schema. The server reserves some names (manual, chapter 5.10 "The System Catalog Schema").
+fn platform(name: &str) -> Result<Identifier, Failure> {
+    let invalid = |why: &str| {
+        Err(Failure::new(Code::Usage, format!("{name:?} cannot be the platform's schema: {why}"))
+            .hint("choose a name such as platform or shop"))
+    };
+    let Ok(identifier) = Identifier::new(name) else {
+        return invalid("it is empty or has more than 63 bytes");
+    };
+    if name.starts_with("pg_") || name == "information_schema" {
+        return invalid("it is a schema of the server");
+    }
+    if name.starts_with("org_") {
+        return invalid("schemas of tenants start with org_");
+    }
+    if name.chars().any(|letter| letter.is_control() || matches!(letter, '"' | '\\' | '{' | '}')) {
+        return invalid("it contains a control character, a quote, a backslash or a brace");
+    }
+    Ok(identifier)
+}
+
 /// Writes files below `root`.
-pub(super) fn write(root: &Path, files: &[NewFile]) -> Result<(), Failure> {
+pub(super) fn write(
+    root: &Path,
+    files: impl IntoIterator<Item = (&'static str, impl AsRef<[u8]>)>,
+) -> Result<(), Failure> {
     for (path, text) in files {
         let path = root.join(path);
         let io = |error: std::io::Error| io(&path, &error);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(io)?;
         }
-        std::fs::write(&path, text).map_err(io)?;
+        std::fs::write(&path, text.as_ref()).map_err(io)?;
     }
     Ok(())
 }

@@ -8,11 +8,25 @@ use clap::builder::Resettable;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::args::Cli;
+use super::examples;
 
 pub(super) fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     // CI systems set missing variables to an empty string.
-    let mut command = Cli::command().mut_args(|arg| {
-        let is_unset = arg.get_env().is_some_and(is_empty);
+    parse_with(arguments, is_empty)
+}
+
+/// The error of the command line itself: in the usage line of `error`, clap includes flags whose values come from the environment.
+pub(super) fn without_environment(arguments: &[OsString], error: clap::Error) -> clap::Error {
+    match parse_with(arguments, |_variable| true) {
+        Err(other) if other.kind() == error.kind() => other,
+        _ => error,
+    }
+}
+
+/// Parses the command line without the environment variables that `is_unset` names.
+fn parse_with(arguments: &[OsString], is_unset: fn(&OsStr) -> bool) -> Result<Cli, clap::Error> {
+    let mut command = examples::added_to(Cli::command(), "").mut_args(|arg| {
+        let is_unset = arg.get_env().is_some_and(is_unset);
         if is_unset { arg.env(Resettable::Reset) } else { arg }
     });
     let mut matches = command.try_get_matches_from_mut(arguments)?;

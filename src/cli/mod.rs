@@ -6,6 +6,7 @@
 mod args;
 mod baseline;
 mod branch;
+mod complete;
 mod connect;
 mod database;
 mod demo;
@@ -15,12 +16,14 @@ mod documents;
 mod drift;
 mod dry_run;
 mod events;
+mod examples;
 mod explain;
 mod history;
 mod init;
 mod line;
 mod migrate;
 mod new;
+mod overview;
 mod progress;
 mod queries;
 mod repair;
@@ -54,6 +57,7 @@ use self::demo::DemoArgs;
 use self::dev::Dev;
 use self::drift::DriftArgs;
 use self::explain::ExplainArgs;
+use self::init::InitArgs;
 use self::migrate::Migrate;
 use self::queries::Queries;
 use self::signals::{stop_on_signals, unless_interrupted};
@@ -101,6 +105,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn program(arguments: Vec<OsString>) -> ExitCode {
+    if complete::complete(&arguments) {
+        return ExitCode::SUCCESS;
+    }
     ui::hide_credentials(given_texts(&arguments));
     let cli = match line::parse(&arguments) {
         Ok(cli) => cli,
@@ -135,7 +142,13 @@ fn run(cli: Cli) -> u8 {
         .map_err(|error| Failure::new(Code::Io, format!("{error:#}")))
         .and_then(|(here, runtime)| {
             let context = Context { global: cli.global, ui, here };
-            runtime.block_on(signals::heeding(Box::pin(dispatch(&context, cli.command))))
+            let command = cli.command;
+            runtime.block_on(signals::heeding(Box::pin(async {
+                match command {
+                    Some(command) => dispatch(&context, command).await,
+                    None => overview::run(&context).await,
+                }
+            })))
         });
     match outcome {
         Ok(code) => code,
@@ -172,7 +185,7 @@ enum Command {
     #[command(subcommand)]
     Branch(BranchVerb),
     /// Create a project: settings, a first migration, a tenant template
-    Init,
+    Init(InitArgs),
     /// Run an end-to-end example in a new folder, on its own private server
     Demo(DemoArgs),
     /// Manage the project's private server
@@ -210,7 +223,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Drift(args) => drift::run(context, &args).await,
         Command::Queries(verb) => queries::run(context, verb).await,
         Command::Branch(verb) => branch::run(context, &verb).await,
-        Command::Init => init::run(context),
+        Command::Init(args) => init::run(context, &args),
         Command::Demo(args) => demo::run(context, &args).await,
         Command::Dev(verb) => dev::run(context, verb).await,
         Command::Doctor => doctor::run(context).await,
@@ -226,7 +239,7 @@ fn report_parse_error(error: clap::Error, arguments: &[OsString]) -> ExitCode {
     let escaped: Vec<OsString> =
         arguments.iter().map(|word| output::escape(&word.to_string_lossy()).into()).collect();
     let error = if escaped == arguments { error } else { line::parse(&escaped).err().unwrap_or(error) };
-    let error = with_escaped_values(error);
+    let error = with_escaped_values(line::without_environment(&escaped, error));
     let arguments = &escaped;
     if !error.use_stderr() {
         return match error.print() {

@@ -8,11 +8,12 @@ use std::sync::OnceLock;
 use console::Term;
 use serde::Serialize;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::args::{Color, Format, Global};
 use super::progress::{Progress, ProgressMode};
 use crate::error::{Code, Failure};
-use crate::output::{self, GivenCredentials, Paint, Text, escape};
+use crate::output::{self, GivenCredentials, Paint, Terminal, Text, escape};
 use crate::verify::format;
 
 /// The output settings of this process.
@@ -51,7 +52,13 @@ enum Verbosity {
 
 impl Ui {
     pub(super) fn new(global: &Global) -> Self {
-        let paint = |enabled: bool| if enabled { Paint::Coloured } else { Paint::Plain };
+        let now = OffsetDateTime::now_utc();
+        let paint = |is_coloured: bool, term: &Term| {
+            // A pseudo-terminal without a size reports 0 columns, such as the one of a CI system.
+            let columns = term.size_checked().map(|(_rows, columns)| usize::from(columns));
+            let columns = columns.filter(|columns| term.is_term() && *columns > 0);
+            Paint { is_coloured, terminal: columns.map(|columns| Terminal { columns, now }) }
+        };
         let (stdout, stderr) = match global.color {
             // console takes an empty CLICOLOR_FORCE for a set one.
             Color::Auto if std::env::var_os("CLICOLOR_FORCE").is_some_and(|force| force.is_empty()) => {
@@ -73,8 +80,8 @@ impl Ui {
             format: global.format,
             verbosity,
             yes: global.yes,
-            stdout: paint(stdout),
-            stderr: paint(stderr),
+            stdout: paint(stdout, &Term::stdout()),
+            stderr: paint(stderr, &Term::stderr()),
             reveals: false,
         }
     }

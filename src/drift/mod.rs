@@ -19,12 +19,11 @@ use self::reference::{Expected, Reference};
 use self::server_objects::ServerObjects;
 use crate::chain::Version;
 use crate::error::Failure;
-use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug};
 use crate::postgres::Connection;
 use crate::postgres::catalog::{self, Change, SchemaDifference, SchemaSnapshot};
 use crate::postgres::metadata::platform_fingerprint::{self, PlatformDrift};
-use crate::postgres::metadata::{Tenant, state};
+use crate::postgres::metadata::{Tenant, state, unknown_tenant};
 use crate::postgres::server::Environment;
 use crate::project::Project;
 
@@ -51,7 +50,7 @@ pub async fn drift(
     };
     for slug in only {
         if !tenants.iter().any(|tenant| tenant.slug == slug.as_str() && tenant.version.is_some()) {
-            return Err(unknown_tenant(slug));
+            return Err(unknown_tenant(connection, &project.settings, slug).await);
         }
     }
     let is_requested =

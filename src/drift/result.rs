@@ -104,7 +104,7 @@ impl Findings for Drifted {
     }
 
     fn summary(&self) -> String {
-        text::summary(self, Paint::Plain)
+        text::summary(self, Paint::PLAIN)
     }
 
     fn text(&self, paint: Paint) -> Text {

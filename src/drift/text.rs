@@ -123,7 +123,7 @@ mod tests {
             }],
         };
         found.differences.push(line("org_8", "column added: b"));
-        insta::assert_snapshot!(drifted(&found, Paint::Plain), @r"
+        insta::assert_snapshot!(drifted(&found, Paint::PLAIN), @r"
         org_0, org_1, org_2, org_3, org_4 and 2 more
           table t: column added: a
 

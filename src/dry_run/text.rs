@@ -2,12 +2,13 @@
 //! may be public.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::{BranchReport, DryRun, HeldLock, MeasuredStatement, MeasuredTable};
 use crate::error::{Code, Failure};
 use crate::executor::SlowTenant;
 use crate::migrate::text::{Unfinished, migrated};
-use crate::output::{Paint, Text, code, plural, plural_of, prose, table, table_head};
+use crate::output::{Paint, Text, code, elapsed, plural, plural_of, prose, table, table_head};
 use crate::postgres::metadata::RunStatus;
 use crate::project::Review;
 use crate::verify::format::{self, Report, Verified};
@@ -132,7 +133,7 @@ pub fn dry_run_markdown(run: &DryRun) -> Text {
     if !branch.slowest.is_empty() {
         text.append(&table_head(["slowest tenants", "time"]));
         for slow in &branch.slowest {
-            text.line(format_args!("| {} | {} ms |", code(&slow.schema), slow.duration_ms));
+            text.line(format_args!("| {} | {} |", code(&slow.schema), elapsed(slow.duration_ms)));
         }
     }
     if let Some(queries) = query_summary(branch) {
@@ -244,7 +245,7 @@ fn other_effects(it: &MeasuredStatement) -> String {
 }
 
 fn slowest(slowest: &[SlowTenant]) -> String {
-    let one = |slow: &SlowTenant| format!("{} {} ms", slow.schema, slow.duration_ms);
+    let one = |slow: &SlowTenant| format!("{} {}", slow.schema, elapsed(slow.duration_ms));
     slowest.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
@@ -271,8 +272,7 @@ fn branch_summary(branch: &BranchReport) -> String {
 fn milliseconds(ms: f64) -> String {
     match ms {
         ms if ms < 10.0 => format!("{ms:.1} ms"),
-        ms if ms < 10_000.0 => format!("{ms:.0} ms"),
-        ms => format!("{:.1} s", ms / 1e3),
+        ms => elapsed(Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default().as_millis()),
     }
 }
 

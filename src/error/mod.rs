@@ -9,7 +9,7 @@ mod place;
 use std::fmt;
 
 pub use codes::{Class, Code, Retry};
-pub use nearest::nearest;
+pub use nearest::{did_you_mean, nearest};
 pub use place::{Place, Position, Source};
 
 /// A failure. The message is lower case, has no full stop, and never

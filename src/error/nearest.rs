@@ -18,6 +18,12 @@ pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Vec
     as_good.take(MAX_NAMES).map(|(_, name)| name).collect()
 }
 
+/// The hint with the names that are similar to `given`, if any.
+pub fn did_you_mean<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let near = nearest(given, names);
+    (!near.is_empty()).then(|| format!("did you mean {}?", near.join(" or ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

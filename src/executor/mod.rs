@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use catch_up::catch_up;
 pub use notices::Notices;
 pub use observer::{Measured, StatementObserver, UnitTrace};
-pub use request::{OnFailure, Request, unknown_tenant};
+pub use request::{OnFailure, Request};
 pub use result::{SlowTenant, UnitFailure};
 pub use retry_policy::RetryPolicy;
 pub(crate) use watch::Watch;

@@ -2,7 +2,6 @@
 
 use super::RetryPolicy;
 use crate::chain::{Reach, Version};
-use crate::error::{Code, Failure};
 use crate::ident::Slug;
 use crate::settings::Migrate;
 
@@ -50,10 +49,4 @@ pub enum OnFailure {
     Stop,
     /// Continue with the other tenants; the platform's next step still waits.
     Continue,
-}
-
-/// The failure for a tenant that does not exist or has no version.
-pub fn unknown_tenant(slug: &Slug) -> Failure {
-    Failure::new(Code::TenantUnknown, format!("no tenant {:?} with a version exists", slug.as_str()))
-        .hint("`tenure tenant list` shows the tenants")
 }

@@ -269,8 +269,20 @@ impl Unit<'_> {
             } else {
                 "the statements before it were committed"
             };
+            let class =
+                failure.sqlstate.as_deref().and_then(|sqlstate| sqlstate.get(..2)).unwrap_or_default();
+            let cause = match (class, self.scope()) {
+                // Cardinality, data, constraints.
+                ("21" | "22" | "23" | "44", _) => "the data",
+                // Names, types and syntax; dependent objects.
+                ("2B" | "2F" | "42", Scope::Platform) => "the file",
+                ("2B" | "2F" | "42", Scope::Tenant) => {
+                    "the file, or this schema if `tenure drift` shows that it differs from the others,"
+                }
+                _ => "the cause",
+            };
             failure.hint = Some(format!(
-                "{before}; correct the data and run the command again (a corrected file needs `tenure migrate repair` if \
+                "{before}; correct {cause} and run the command again (a corrected file needs `tenure migrate repair` if \
                  other schemas have run it)"
             ));
         }

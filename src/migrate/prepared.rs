@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::chain::{Divergence, FleetState, Migration, Plan, Stage};
 use crate::error::Failure;
-use crate::executor::{Request, unknown_tenant};
+use crate::executor::Request;
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::metadata::state::{self, State};
+use crate::postgres::metadata::unknown_tenant;
 use crate::project::Project;
 
 /// A request and its plan on a database, not verified.
@@ -59,9 +60,10 @@ impl Prepared {
                 state::tenants(connection, &project.settings, state.presence, &request.tenants).await?;
             let (mut tenants, mut examples) = (BTreeMap::new(), BTreeMap::new());
             for slug in &request.tenants {
-                let row =
-                    rows.iter().find(|row| row.slug == slug.as_str()).ok_or_else(|| unknown_tenant(slug))?;
-                let version = row.version.clone().ok_or_else(|| unknown_tenant(slug))?;
+                let row = rows.iter().find(|row| row.slug == slug.as_str());
+                let Some((row, version)) = row.and_then(|row| Some((row, row.version.clone()?))) else {
+                    return Err(unknown_tenant(connection, &project.settings, slug).await);
+                };
                 examples.insert(version.clone(), row.schema.to_string());
                 *tenants.entry(version).or_insert(0) += 1;
                 only.push(row.schema.clone());

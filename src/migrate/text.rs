@@ -11,7 +11,7 @@ use crate::event::NoticeLevel;
 use crate::executor::{Notices, SlowTenant, UnitFailure};
 use crate::ident::SchemaName;
 use crate::output::{
-    Paint, Text, equal_failures, failure_json, first_names, grouped, or_dash, plural, table,
+    Paint, Text, elapsed, equal_failures, failure_json, first_names, grouped, or_dash, plural, table,
     without_credentials,
 };
 use crate::postgres::metadata::platform_fingerprint::PlatformDrift;
@@ -110,14 +110,6 @@ pub fn notices(notices: &Notices, paint: Paint) -> Text {
         text.line(format_args!("… {more} more, with --format json"));
     }
     text
-}
-
-/// A duration in milliseconds, or in seconds from 10 seconds.
-fn elapsed(milliseconds: u128) -> String {
-    match milliseconds {
-        0..10_000 => format!("{milliseconds} ms"),
-        _ => format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100),
-    }
 }
 
 /// The text of `migrate up --plan`.
@@ -266,10 +258,10 @@ pub fn history(entries: &[HistoryEntry], paint: Paint) -> Text {
         .iter()
         .map(|entry| {
             [
-                entry.applied_at.clone(),
+                paint.time(&entry.applied_at),
                 format!("{} → {}", entry.from, entry.to),
                 entry.kind.clone(),
-                format!("{} ms", entry.duration_ms),
+                elapsed(entry.duration_ms),
                 entry.applied_by.clone(),
                 entry.name.clone(),
             ]

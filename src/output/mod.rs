@@ -12,6 +12,7 @@ mod snippet;
 mod style;
 mod table;
 mod text;
+mod time;
 
 pub use event::event_json;
 pub use failure::{failure, failure_json};
@@ -20,6 +21,8 @@ pub use groups::{equal_failures, first_names, grouped};
 pub use markdown::{code, prose, table_head};
 pub use plural::{plural, plural_of};
 pub use secrets::{without_credentials, without_secrets};
-pub use snippet::{Diagnostic, Paint, Severity};
+pub use snippet::{Diagnostic, Severity};
+pub use style::{Paint, Terminal};
 pub use table::{or_dash, table};
 pub use text::{Text, escape};
+pub use time::elapsed;

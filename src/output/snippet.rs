@@ -2,17 +2,9 @@
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
+use super::Paint;
 use super::text::{Text, escape, escape_commands, escape_lines, escape_source};
 use crate::error::Place;
-
-/// Whether the text may contain colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paint {
-    /// With escape codes for a terminal.
-    Coloured,
-    /// Without escape codes.
-    Plain,
-}
 
 /// How serious a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,10 +86,7 @@ impl Diagnostic<'_> {
         elements.extend(notes.iter().map(|note| Level::NOTE.message(note).into()));
         elements.extend(help.as_deref().map(|help| Level::HELP.message(help).into()));
         let group = Group::with_title(title).elements(elements);
-        let renderer = match paint {
-            Paint::Coloured => Renderer::styled(),
-            Paint::Plain => Renderer::plain(),
-        };
+        let renderer = if paint.is_coloured { Renderer::styled() } else { Renderer::plain() };
         let groups = [group];
         let text = renderer.render(&groups);
         let text = if self.place.is_some() {
@@ -147,7 +136,7 @@ mod tests {
         let source = Source::new("migrations/a.sql", "-- ä\r\nALTER TABLE \"ü\"\r\n  DROP COLUMN email;\r\n");
         let start = source.text.find("DROP").unwrap();
         let place = Place::at(&source, start..start + 17);
-        insta::assert_snapshot!(diagnostic(Some(&place)).render(Paint::Plain), @r#"
+        insta::assert_snapshot!(diagnostic(Some(&place)).render(Paint::PLAIN), @r#"
         error[drop-column]: it breaks
          --> migrations/a.sql:3:3
           |
@@ -157,14 +146,14 @@ mod tests {
           = note: known from the text
           = help: do not
         "#);
-        assert!(diagnostic(Some(&place)).render(Paint::Coloured).as_str().contains("\u{1b}["));
+        assert!(diagnostic(Some(&place)).render(Paint::COLOURED).as_str().contains("\u{1b}["));
     }
 
     #[test]
     fn a_line_may_end_with_cr() {
         let source = Source::new("a.sql", "-- a\rSELECT 1;\rDROP TABLE t;\r");
         let start = source.text.find("DROP").unwrap();
-        let drawn = diagnostic(Some(&Place::at(&source, start..start + 12))).render(Paint::Plain).to_string();
+        let drawn = diagnostic(Some(&Place::at(&source, start..start + 12))).render(Paint::PLAIN).to_string();
         assert!(drawn.contains("--> a.sql:3:1\n"), "{drawn}");
         assert!(drawn.contains("3 | DROP TABLE t;\n  | ^^^^^^^^^^^^ here"), "{drawn}");
     }
@@ -172,7 +161,7 @@ mod tests {
     #[test]
     fn a_file_or_nothing_has_no_lines() {
         let place = Place::File("tenure.toml".to_owned());
-        insta::assert_snapshot!(diagnostic(Some(&place)).render(Paint::Plain), @r#"
+        insta::assert_snapshot!(diagnostic(Some(&place)).render(Paint::PLAIN), @r#"
         error[drop-column]: it breaks
         --> tenure.toml
          = note: known from the text
@@ -186,7 +175,7 @@ mod tests {
             help: None,
             ..diagnostic(None)
         };
-        insta::assert_snapshot!(bare.render(Paint::Plain), @"note: it breaks");
+        insta::assert_snapshot!(bare.render(Paint::PLAIN), @"note: it breaks");
     }
 
     #[test]
@@ -203,16 +192,16 @@ mod tests {
                 notes: &[hostile],
                 help: Some(hostile),
             };
-            let drawn = shown.render(Paint::Plain).to_string();
+            let drawn = shown.render(Paint::PLAIN).to_string();
             assert!(!drawn.contains(['\r', '\t', '\u{1b}', '\u{9b}', '\u{202e}', '\u{200b}']), "{drawn}");
             assert!(!drawn.contains("##[") && !drawn.contains("::error::c"), "{drawn}");
             for line in drawn.lines().map(str::trim_start) {
                 assert!(!line.starts_with("::") && !line.starts_with("= help: b"), "{drawn}");
             }
-            let coloured = shown.render(Paint::Coloured).to_string();
+            let coloured = shown.render(Paint::COLOURED).to_string();
             assert!(!coloured.contains("\u{1b}[31m") && !coloured.contains('\u{9b}'), "{coloured:?}");
         }
-        let drawn = diagnostic(Some(&Place::at(&source, 8..15))).render(Paint::Plain).to_string();
+        let drawn = diagnostic(Some(&Place::at(&source, 8..15))).render(Paint::PLAIN).to_string();
         let shown = "1 | SELECT    '\\u{1b}]0;x\\u{9b}\\u{200b}';\n  |            ^^^^^^^^^^^^^^^^ here\n";
         assert!(drawn.contains(shown), "{drawn}");
     }
@@ -221,7 +210,7 @@ mod tests {
         #[test]
         fn no_span_makes_it_panic(text in "\\PC{0,20}(\r?\n\\PC{0,20}){0,3}", a in 0usize..60, b in 0usize..60) {
             let place = Place::at(&Source::new("a.sql", text), a.min(b)..a.max(b));
-            let _drawn = diagnostic(Some(&place)).render(Paint::Plain);
+            let _drawn = diagnostic(Some(&place)).render(Paint::PLAIN);
         }
     }
 }

@@ -1,22 +1,30 @@
 //! Aligned columns.
 
+use console::{Alignment, measure_text_width, pad_str};
+
 use super::Paint;
 use super::text::{Text, escape};
 
-/// Formats a table. Every column is as wide as its widest cell; trailing spaces are removed.
+/// The minimum width of a column that is cut.
+const MIN_COLUMN: usize = 8;
+
+/// Formats a table. Every column is as wide as its widest cell; trailing spaces are removed. On a terminal that is too narrow,
+/// the cells of the widest columns are cut.
 pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], paint: Paint) -> Text {
     let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| escape(cell))).collect();
     let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([headings[column].chars().count()]).max().unwrap_or_default()
+        let cells = rows.iter().map(|row| measure_text_width(&row[column]));
+        cells.chain([measure_text_width(headings[column])]).max().unwrap_or_default()
     };
-    let widths: [usize; N] = std::array::from_fn(width);
+    let mut widths: [usize; N] = std::array::from_fn(width);
+    if let Some(terminal) = paint.terminal {
+        fit(&mut widths, terminal.columns);
+    }
     let line = |cells: [&str; N]| {
         let mut text = String::new();
-        for (column, cell) in cells.iter().enumerate() {
-            let fill = widths[column] - cell.chars().count();
-            text.push_str(cell);
-            text.extend(std::iter::repeat_n(' ', fill + 2));
+        for (cell, width) in cells.into_iter().zip(widths) {
+            text.push_str(&pad_str(cell, width, Alignment::Left, Some("…")));
+            text.push_str("  ");
         }
         text.trim_end().to_owned()
     };
@@ -27,6 +35,16 @@ pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], paint: P
     text
 }
 
+/// Makes the widest columns narrower until a line has at most `columns` characters.
+fn fit(widths: &mut [usize], columns: usize) {
+    let separators = 2 * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + separators > columns
+        && let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > MIN_COLUMN)
+    {
+        *widest -= 1;
+    }
+}
+
 /// The value as text, or a dash for `None`.
 pub fn or_dash(value: Option<&impl ToString>) -> String {
     value.map_or_else(|| "–".to_owned(), ToString::to_string)
@@ -35,14 +53,34 @@ pub fn or_dash(value: Option<&impl ToString>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Terminal;
 
     #[test]
     fn columns_are_aligned() {
         let rows = [["a".to_owned(), "long one".to_owned()], ["äöü".to_owned(), String::new()]];
-        insta::assert_snapshot!(table(["slug", "x"], &rows, Paint::Plain), @r"
+        insta::assert_snapshot!(table(["slug", "x"], &rows, Paint::PLAIN), @r"
         slug  x
         a     long one
         äöü
+        ");
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal() {
+        let now = time::OffsetDateTime::UNIX_EPOCH;
+        let narrow = |columns| Paint { is_coloured: false, terminal: Some(Terminal { columns, now }) };
+        let rows =
+            [["acme".to_owned(), "a long name of a tenant".to_owned(), "漢字漢字漢字漢字漢字".to_owned()]];
+        let headings = ["slug", "name", "other"];
+        assert_eq!(table(headings, &rows, narrow(80)), table(headings, &rows, Paint::PLAIN));
+        insta::assert_snapshot!(table(headings, &rows, narrow(36)), @r"
+        slug  name            other
+        acme  a long name o…  漢字漢字漢字…
+        ");
+        // A column keeps a minimum, even if the line is longer than the terminal's.
+        insta::assert_snapshot!(table(headings, &rows, narrow(5)), @r"
+        slug  name      other
+        acme  a long …  漢字漢…
         ");
     }
 }

@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn only_own_styles_reach_the_terminal() {
         let mut text = Text::default();
-        text.line(format_args!("{} \u{1b}[31m{}", Paint::Coloured.good("a\u{1b}[0m"), Paint::Plain.bad("b")));
+        text.line(format_args!("{} \u{1b}[31m{}", Paint::COLOURED.good("a\u{1b}[0m"), Paint::PLAIN.bad("b")));
         assert_eq!(text.as_str(), "\u{1b}[32ma\\u{1b}[0m\u{1b}[0m \\u{1b}[31mb\n");
     }
 

@@ -229,7 +229,13 @@ impl Connection {
         let mut sets = Vec::new();
         match self.collect(message.sql(), &mut sets, |statement| message.is_own(statement)).await {
             Ok(()) => Ok(sets),
-            Err(error) => Err(ServerError { completed: sets.len(), sets, error, sent_before: 0 }),
+            Err(error) => Err(ServerError {
+                completed: sets.len(),
+                sets,
+                error,
+                sent_before: 0,
+                role: Some(self.role()),
+            }),
         }
     }
 
@@ -290,7 +296,13 @@ impl Connection {
             sets: std::mem::take(sets),
             error,
             sent_before,
+            role: Some(self.role()),
         })
+    }
+
+    /// The role of an error's hint.
+    fn role(&self) -> String {
+        self.connector.url.role().to_owned()
     }
 
     /// Opens another connection to the same database.
@@ -330,7 +342,13 @@ impl Connection {
         let mut sets = Vec::new();
         match self.collect(sql, &mut sets, |_statement| true).await {
             Ok(()) => Ok(sets),
-            Err(error) => Err(ServerError { completed: sets.len(), sets, error, sent_before: 0 }),
+            Err(error) => Err(ServerError {
+                completed: sets.len(),
+                sets,
+                error,
+                sent_before: 0,
+                role: Some(self.role()),
+            }),
         }
     }
 
@@ -353,6 +371,7 @@ impl Connection {
             sets: Vec::new(),
             error,
             sent_before: 0,
+            role: Some(self.role()),
         })
     }
 

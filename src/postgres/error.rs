@@ -3,6 +3,7 @@
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use super::Row;
+use super::privilege;
 use super::server_text::ServerText;
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
@@ -19,6 +20,8 @@ pub struct ServerError {
     pub error: sqlx::Error,
     /// The characters of the batch that were sent in earlier messages.
     pub(super) sent_before: usize,
+    /// The role of the session, if known.
+    pub(super) role: Option<String>,
 }
 
 /// A schema is not at the version that its unit starts from; the detail is its version.
@@ -153,7 +156,7 @@ impl ServerError {
                 Code::TenantInUse,
                 Some("keep the registry's row with --keep-registry, or allow its deletion"),
             ),
-            "42501" => (Code::PermissionDenied, Some("grant the privilege to the role, or use another role")),
+            "42501" => (Code::PermissionDenied, None),
             TENANTS_BEHIND => {
                 (Code::TenantsBehind, Some("run `tenure migrate up` to migrate the tenants first"))
             }
@@ -223,6 +226,9 @@ impl ServerError {
             failure.unpublished.extend([text.message, calls]);
         }
         failure.hint = hint.map(str::to_owned).or(text.hint);
+        if code == Code::PermissionDenied && failure.hint.is_none() {
+            failure.hint = Some(privilege::hint(server.message(), self.role.as_deref()));
+        }
         failure
     }
 }
@@ -230,7 +236,7 @@ impl ServerError {
 impl From<sqlx::Error> for ServerError {
     /// An error of a single operation.
     fn from(error: sqlx::Error) -> Self {
-        Self { completed: 0, sets: Vec::new(), error, sent_before: 0 }
+        Self { completed: 0, sets: Vec::new(), error, sent_before: 0, role: None }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod error;
 pub mod extensions;
 pub mod metadata;
 mod notice;
+mod privilege;
 pub mod queries;
 mod restricted_role;
 pub mod server;

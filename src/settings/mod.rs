@@ -14,7 +14,7 @@ pub use base::Replaced;
 pub use branch::{Age, BranchSettings, BranchSslMode, Expiry, ReadyWithin, RetryPolicy};
 pub use duration::{HookTimeout, LockTimeout, Retention, StatementTimeout};
 
-use crate::error::{Code, Failure, Place, Source};
+use crate::error::{Code, Failure, Place, Source, did_you_mean};
 use crate::ident::{Identifier, NameError, SchemaName, SharedPath};
 
 /// The settings of a project.
@@ -206,7 +206,7 @@ impl Settings {
             };
             Failure::new(Code::Settings, error.message().to_owned())
                 .at(place)
-                .hint("README.md lists the settings")
+                .hint(meant_key(error.message()).unwrap_or_else(|| "README.md lists the settings".to_owned()))
         })?;
         settings.verify.places = places(source);
         let invalid =
@@ -272,6 +272,13 @@ impl Settings {
     pub fn platform_schema(&self) -> SchemaName {
         SchemaName::from(self.platform.schema.clone())
     }
+}
+
+/// The hint with the known keys that are similar to an unknown one. serde's message has the unknown key and then the known ones
+/// in backticks.
+fn meant_key(message: &str) -> Option<String> {
+    let mut quoted = message.strip_prefix("unknown ")?.split('`').skip(1).step_by(2);
+    did_you_mean(quoted.next()?, quoted)
 }
 
 /// The positions of the rules' levels in the file. Unknown rules are reported elsewhere, with these positions.

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::database::Shadow;
-use crate::error::{Code, Failure, nearest};
+use crate::error::{Code, Failure, did_you_mean};
 use crate::ident::{Identifier, SchemaName};
 use crate::postgres::batch::{BEGIN, SessionState, SqlBatch};
 use crate::postgres::server::ROLE;
@@ -30,14 +30,11 @@ pub(super) async fn expect_available(
     let available = sets.iter().flatten().map(|row| row.text("name")).collect::<Result<Vec<_>, _>>()?;
     let Some(missing) = extensions.iter().find(|name| !available.contains(name)) else { return Ok(()) };
     let message = format!("the shadow's server does not have the extension {missing:?}");
-    let near = nearest(missing, available.iter().map(String::as_str));
-    Err(Failure::new(Code::ShadowExtension, message).hint(match near.as_slice() {
-        [] => {
-            "install it there, or omit it: `SELECT name FROM pg_available_extensions` lists those of a server"
-                .to_owned()
-        }
-        near => format!("did you mean {}?", near.join(" or ")),
-    }))
+    let near = did_you_mean(missing, available.iter().map(String::as_str));
+    Err(Failure::new(Code::ShadowExtension, message).hint(near.unwrap_or_else(|| {
+        "install it there, or omit it: `SELECT name FROM pg_available_extensions` lists those of a server"
+            .to_owned()
+    })))
 }
 
 /// Creates the extensions: trusted ones as the restricted role, which owns the database (manual, CREATE EXTENSION), and those of

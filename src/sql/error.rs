@@ -113,7 +113,7 @@ impl From<SqlError> for Failure {
             SqlError::UnbalancedTransaction { place, .. } => (
                 Code::TransactionControl,
                 place,
-                Some("remove the statement: Tenure makes the transaction of a unit itself".to_owned()),
+                Some("remove it, or write `BEGIN;` as the first and `COMMIT;` as the last statement: Tenure runs each unit in a transaction in any case".to_owned()),
             ),
             SqlError::VersionMismatch { expected, place, .. } => {
                 (Code::VersionMismatch, place, Some(format!("write '{expected}', or remove the statement")))

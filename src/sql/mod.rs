@@ -42,7 +42,7 @@ pub use error::SqlError;
 pub use expected::{TenantObjects, expect_in_order};
 pub use index::{IndexParts, TableInDefinition};
 pub use mentions::{Mention, mention};
-pub use names::{MAX_NAME_BYTES, Name, NameRole, RELATIONS, normalized};
+pub use names::{MAX_NAME_BYTES, Name, NameRole, RELATIONS, normalized, shortest_form};
 pub use own::{SEQUENCE as OWN_SEQUENCE, TABLES as OWN_TABLES};
 pub use parameter::{ParameterKind, ParameterUse, ParameterValues, TemplateParameter, opening_lines};
 pub use placeholder::{ORG_SCHEMA, Rendered, Substitution, is_org_schema, names_org_schema};

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use squawk_lexer::TokenKind;
-use squawk_syntax::SyntaxKind;
+use squawk_syntax::{SourceFile, SyntaxKind};
 
 use super::mentions::tokens;
 use super::placeholder::STAND_IN;
@@ -12,6 +12,7 @@ use super::qualify::{Lookup, lookup, lookup_of_operator};
 use super::text_names::content;
 use super::tree::{Kinds, Node};
 use super::unicode_escape::decode;
+use crate::ident::Identifier;
 
 /// A name as a statement uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -298,6 +299,20 @@ pub fn normalized(identifier: &str) -> String {
     name
 }
 
+/// The name as SQL, in quotes only if it needs them: a keyword, an upper-case letter, or another character.
+pub fn shortest_form(name: &Identifier) -> String {
+    let text = name.as_str();
+    let is_plain =
+        text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    // The parser knows the keywords.
+    let is_parsed = || SourceFile::parse(&format!("CREATE TABLE {text}.t ();")).errors().is_empty();
+    if is_plain && !text.starts_with(|first: char| first.is_ascii_digit()) && is_parsed() {
+        text.to_owned()
+    } else {
+        name.quoted()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::error::Source;
@@ -353,5 +368,16 @@ mod tests {
             names_in("DELETE FROM a USING b WHERE a.id IN (SELECT id FROM c)"),
             ["Target a", "Referenced b", "Referenced c"]
         );
+    }
+
+    #[test]
+    fn a_name_is_quoted_only_if_it_needs_quotes() {
+        let form = |name| super::shortest_form(&crate::ident::Identifier::new(name).unwrap());
+        for plain in ["shop", "datalinx_platform", "public", "a1_b"] {
+            assert_eq!(form(plain), plain);
+        }
+        for quoted in ["user", "order", "Shop", "1a", "my shop", "a-b", "é", "table"] {
+            assert_eq!(form(quoted), format!("\"{quoted}\""));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Maps the unqualified names of a project to scopes, from the statements that create and drop them, and derives the
 //! scope of a statement from its names. If the names do not determine the scope, that is an error; it is never guessed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use squawk_syntax::SyntaxKind;
 
@@ -10,6 +10,7 @@ use super::own::VERSION_TABLE;
 use super::scope::ObjectLocation;
 use super::unreadable::UnreadableFiles;
 use super::{Lookup, Name, NameRole, ORG_SCHEMA, Scope, ScopeClue, Statement};
+use crate::error::did_you_mean;
 
 /// The unqualified names that earlier files create, by scope.
 #[derive(Debug, Clone)]
@@ -334,6 +335,12 @@ impl ScopedNames {
         }
     }
 
+    /// The names of the existing objects, in order.
+    fn known(&self, space: Space) -> BTreeSet<&str> {
+        let existing = self.platform.existing.iter().chain(&self.tenant.existing);
+        existing.filter(|(of, _)| *of == space).map(|(_, name)| name.as_str()).collect()
+    }
+
     fn unclear_reason(&self, targets: &[&Name]) -> String {
         let both = |name: &&&Name| {
             let key = (Space::of(name.kind), name.name.clone());
@@ -353,7 +360,13 @@ impl ScopedNames {
             Some(Name { schema: Some(schema), .. }) => {
                 format!("{OTHER_SCHEMA} {schema:?} is neither the platform's nor a tenant's")
             }
-            name => format!("{:?} has no known scope", name.map_or("it", |name| &name.name)),
+            Some(name) if name.role == NameRole::Created => format!("{:?} is a new name", name.name),
+            Some(name) => {
+                let near = did_you_mean(&name.name, self.known(Space::of(name.kind)));
+                let near = near.map(|near| format!("; {near}")).unwrap_or_default();
+                format!("no file creates {:?}{near}", name.name)
+            }
+            None => "it names no object".to_owned(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{AFTER_CREATE, TemplateError};
 use crate::chain::ChainError;
-use crate::error::{Code, Failure, Place, Source, nearest};
+use crate::error::{Code, Failure, Place, Source, did_you_mean};
 use crate::ident::{Identifier, MAX_IDENTIFIER_BYTES, literal};
 use crate::sql::{ParameterKind, ParameterValues, Script, Statement, TemplateParameter, opening_lines};
 
@@ -196,17 +196,16 @@ impl Parameters {
         let invalid = |message: String| Failure::new(Code::ParameterInvalid, message);
         let names = || self.0.iter().map(|declared| declared.parameter.name.as_str());
         if let Some(unknown) = given.keys().find(|key| !names().any(|name| name == *key)) {
-            let near = nearest(unknown, names());
             let failure = invalid(format!("the template {template:?} has no parameter {unknown:?}"));
-            return Err(match (near.is_empty(), self.0.is_empty()) {
-                (false, _) => failure.hint(format!("did you mean {}?", near.join(" or "))),
-                (true, false) => {
-                    failure.hint(format!("its parameters: {}", names().collect::<Vec<_>>().join(", ")))
+            let hint = did_you_mean(unknown, names()).unwrap_or_else(|| {
+                if self.0.is_empty() {
+                    "declare it with a line `-- Parameter: NAME literal` at the top of one of its files"
+                        .to_owned()
+                } else {
+                    format!("its parameters: {}", names().collect::<Vec<_>>().join(", "))
                 }
-                (true, true) => failure.hint(
-                    "declare it with a line `-- Parameter: NAME literal` at the top of one of its files",
-                ),
             });
+            return Err(failure.hint(hint));
         }
         let mut bound = BoundParameters { is_default: true, ..BoundParameters::default() };
         for declared in &self.0 {

@@ -63,7 +63,7 @@ impl Findings for Checked {
                 scope: Some(Scope::Tenant),
             },
             evidence: Evidence::Effect,
-            message: std::iter::once(&text::proved(proof, Paint::Plain))
+            message: std::iter::once(&text::proved(proof, Paint::PLAIN))
                 .chain(&proof.differences)
                 .map(String::as_str)
                 .collect::<Vec<_>>()

@@ -35,11 +35,10 @@ pub use roles::{
 };
 
 use crate::error::Failure;
-use crate::executor::unknown_tenant;
 use crate::ident::Slug;
 use crate::postgres::Connection;
 use crate::postgres::metadata::tenant_registry::{self, Wanted};
-use crate::postgres::metadata::{self, HistoryEntry, Tenant, history, state};
+use crate::postgres::metadata::{self, HistoryEntry, ListedTenant, Tenant, history, state, unknown_tenant};
 use crate::settings::Settings;
 
 /// The selected tenants, in the order of their slugs.
@@ -69,7 +68,9 @@ pub async fn show(
     let presence = state::presence(connection, settings).await?;
     let wanted = Wanted { slugs: vec![slug.clone()], every_state: true, ..Wanted::default() };
     let rows = tenant_registry::read(connection, settings, presence, &wanted).await?;
-    let tenant = rows.into_iter().next().ok_or_else(|| unknown_tenant(slug))?.tenant;
+    let Some(ListedTenant { tenant, .. }) = rows.into_iter().next() else {
+        return Err(unknown_tenant(connection, settings, slug).await);
+    };
     let entries = if presence.own_tables {
         history::read(connection, &settings.platform_schema(), &tenant.schema).await?
     } else {

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::batch::{Run, SqlBatch, VERSION_COLUMN};
 use crate::postgres::metadata::state::{self, State};
-use crate::postgres::metadata::{self, RunStatus, Tenant, TenantState, checks, runs, version_rows};
+use crate::postgres::metadata::{
+    self, RunStatus, Tenant, TenantState, checks, runs, unknown_tenant, version_rows,
+};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::settings::{Migrate, Settings};
 
@@ -41,8 +42,9 @@ impl TenantOperation<'_> {
         let state = state::read(connection, self.settings).await?;
         let only = std::slice::from_ref(slug);
         let rows = state::tenants(connection, self.settings, state.presence, only).await?;
-        let tenant =
-            rows.into_iter().find(|row| row.version.is_some()).ok_or_else(|| unknown_tenant(slug))?;
+        let Some(tenant) = rows.into_iter().find(|row| row.version.is_some()) else {
+            return Err(unknown_tenant(connection, self.settings, slug).await);
+        };
         if !state.presence.own_tables_current {
             metadata::ensure(
                 connection,
@@ -159,6 +161,12 @@ pub(super) fn refused(
             failure.hint =
                 Some("another session renamed, dropped or deleted it; see `tenure tenant list`".to_owned());
         }
+        Some(error::NO_ROLE) if !settings.tenants.roles => {
+            failure.hint = Some(format!(
+                "set roles = true under [tenants] in tenure.toml, then run `tenure tenant grant {}`",
+                tenant.slug
+            ));
+        }
         Some("3F000") => {
             failure.code = Code::SchemaUnknown;
             failure.hint = Some(SCHEMA_GONE.to_owned());
@@ -175,6 +183,7 @@ pub(super) fn refused(
         _ => {}
     }
     failure.schema = Some(tenant.schema.as_str().to_owned());
+    failure.hint = failure.hint.map(|hint| hint.replace("SLUG", &tenant.slug));
     if matches!(server_error.sqlstate(), Some("42703" | "42P01" | "42804")) {
         failure.code = Code::RegistryInvalid;
         failure.hint = Some(format!(

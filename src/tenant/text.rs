@@ -50,7 +50,7 @@ fn tenant_rows(list: &TenantList, paint: Paint) -> Text {
                 or_dash(tenant.version.as_ref()),
                 or_dash(tenant.template.as_ref()),
                 tenant.shown_state().to_owned(),
-                or_dash(tenant.created_at.as_ref()),
+                or_dash(tenant.created_at.as_deref().map(|time| paint.time(time)).as_ref()),
             ]
         })
         .collect();
@@ -73,7 +73,7 @@ pub fn tenant(tenant: &Tenant, held: &TenantStats, entries: &[HistoryEntry], pai
         ("version", or_dash(tenant.version.as_ref())),
         ("template", or_dash(tenant.template.as_ref())),
         ("status", tenant.shown_state().to_owned()),
-        ("created", or_dash(tenant.created_at.as_ref())),
+        ("created", or_dash(tenant.created_at.as_deref().map(|time| paint.time(time)).as_ref())),
     ] {
         text.line(format_args!("{}{}", paint.dim(&format!("{key:<10}")), value));
     }

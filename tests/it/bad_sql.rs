@@ -361,7 +361,7 @@ fn a_statement_that_could_be_anybodys_is_refused() {
     ----- stdout -----
 
     ----- stderr -----
-    error[scope-unclear]: it is unclear whether this statement acts on the platform or on each tenant: "anybodys" has no known scope
+    error[scope-unclear]: it is unclear whether this statement acts on the platform or on each tenant: "anybodys" is a new name
      --> migrations/v1.0.0_to_v1.0.1_second.sql:3:1
       |
     3 | CREATE TABLE anybodys (id int);

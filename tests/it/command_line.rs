@@ -3,8 +3,6 @@
 
 use std::process::Stdio;
 
-use insta::assert_snapshot;
-
 use crate::support::{Finish as _, Output, Project, Running};
 
 #[test]
@@ -175,7 +173,7 @@ fn a_reader_who_is_gone_is_no_failure() {
 }
 
 /// The verbs, as the help lists them: `["", "migrate", "migrate up", …]`.
-fn verbs(project: &Project, of: &str, found: &mut Vec<(String, String)>) {
+pub fn verbs(project: &Project, of: &str, found: &mut Vec<(String, String)>) {
     let help = project.run(&format!("{of} --help")).ok().stdout;
     let listed = help.split("Commands:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap();
     let names: Vec<String> = listed
@@ -191,20 +189,7 @@ fn verbs(project: &Project, of: &str, found: &mut Vec<(String, String)>) {
 }
 
 #[test]
-fn the_help_of_every_verb_is_as_it_was() {
-    let project = Project::empty();
-    let mut found = Vec::new();
-    verbs(&project, "", &mut found);
-    assert!(found.len() > 20, "{}", found.len());
-    let text: Vec<_> = found
-        .iter()
-        .map(|(verb, help)| format!("$ {} --help\n{help}", format!("tenure {verb}").trim()))
-        .collect();
-    assert_snapshot!("help", text.join("\n"));
-}
-
-#[test]
-fn every_verb_has_a_man_page_and_completions_in_every_shell() {
+fn every_verb_has_a_man_page_and_every_shell_a_script() {
     let project = Project::empty();
     let mut found = Vec::new();
     verbs(&project, "", &mut found);
@@ -217,11 +202,7 @@ fn every_verb_has_a_man_page_and_completions_in_every_shell() {
     }
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = project.run(&format!("completions {shell}")).ok().stdout;
-        for (verb, _) in &found {
-            let last = verb.split(' ').next_back().unwrap();
-            assert!(script.contains(last), "{shell}: {verb}");
-        }
-        assert!(script.contains("--platform-only") || script.contains("platform-only"), "{shell}");
+        assert!(script.contains("TENURE_COMPLETE"), "{shell}: {script}");
     }
 }
 
@@ -286,7 +267,7 @@ fn a_usage_error_names_the_help_of_its_verb() {
         ("migrate upp", "tenure migrate --help"),
         ("--color never status everything", "tenure status --help"),
         ("statuss", "tenure --help"),
-        ("", "tenure --help"),
+        ("--bogus", "tenure --help"),
     ] {
         let (_, document) = project.json(line);
         let hint = document["error"]["hint"].as_str().unwrap();

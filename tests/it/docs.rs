@@ -3,13 +3,15 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use regex::Regex;
 use tenure::error::{Class, Code, Retry};
 use tenure::verify::{Impact, Rule, Tool};
 
+use crate::command_line::verbs;
 use crate::repo_lints;
-use crate::support::{Project, assert_generated};
+use crate::support::{Finish as _, Output, Project, assert_generated};
 
 fn document(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -23,7 +25,9 @@ fn blocks(text: &str) -> Vec<(String, String)> {
 
 /// What differs from run to run.
 fn without_chance(text: &str) -> String {
-    let text = Regex::new(r"\d+ ms").unwrap().replace_all(text, "N ms").into_owned();
+    let text = Regex::new(r"\d+ ms|\d+\.\d s").unwrap().replace_all(text, "N ms").into_owned();
+    // Shown only if a unit takes long.
+    let text = Regex::new(r"(?m)^slowest: .*\n").unwrap().replace_all(&text, "").into_owned();
     let text = Regex::new(r"dropped_\d{8}").unwrap().replace_all(&text, "dropped_20261121").into_owned();
     let time = Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00").unwrap();
     let text = time.replace_all(&text, "TIME").into_owned();
@@ -48,7 +52,7 @@ fn the_commands_in_the_documents_are_true() {
         }
         let name = format!("docs/{}", entry.file_name().into_string().unwrap());
         // That page shows a chain of its own.
-        let own = name.ends_with("/verify.md");
+        let own = ["/verify.md", "/tutorial.md"].iter().any(|page| name.ends_with(page));
         let project = if own { Project::empty() } else { Project::with_tenants(&["acme_corp"]) };
         commands += run_blocks(&project, &name);
     }
@@ -62,6 +66,9 @@ fn run_blocks(project: &Project, name: &str) -> usize {
     for (kind, lines) in blocks(&text) {
         if let Some(path) = kind.strip_prefix("sql file=") {
             project.file(path, &lines);
+        } else if kind == "sh run" {
+            run_script(project, &lines).passes();
+            commands += 1;
         } else if let Some(rest) = kind.strip_prefix("console") {
             let expected = rest.trim().strip_prefix("exit=").map_or(0, |code| code.parse().unwrap());
             let mut seen = String::new();
@@ -78,6 +85,15 @@ fn run_blocks(project: &Project, name: &str) -> usize {
         }
     }
     commands
+}
+
+/// Runs a script in which `tenure` is the program under test.
+fn run_script(project: &Project, script: &str) -> Output {
+    let program = Path::new(assert_cmd::cargo::cargo_bin!("tenure")).parent().unwrap();
+    let mut command = Command::new("bash");
+    command.args(["-euc", script]).current_dir(project.dir.path()).env("DATABASE_URL", &project.db.url);
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    Output::of(&command.env("PATH", path).finish())
 }
 
 #[test]
@@ -146,6 +162,46 @@ fn section(rule: &Rule) -> String {
         rule.why,
         rule.remediation,
     )
+}
+
+#[test]
+fn docs_cli_md_is_the_help_of_every_command() {
+    let project = Project::empty();
+    let mut found = Vec::new();
+    verbs(&project, "", &mut found);
+    let mut text = String::from(
+        "# Command line\n\nGenerated from the program; `cargo xtask bless` updates it. The flags that every command has stand here once:\n\
+         `tenure --help` shows them.\n",
+    );
+    for (verb, help) in &found {
+        let own = help.split("\nGlobal options:\n").next().unwrap().trim();
+        let global = help.split_once("\nGlobal options:\n").map(|(_, global)| global.trim_end());
+        let own = if verb.is_empty() {
+            format!("{own}\n\nGlobal options:\n{}", global.unwrap())
+        } else {
+            own.to_owned()
+        };
+        let examples = help.split_once("\nExamples:\n").filter(|_| !own.contains("\nExamples:\n"));
+        let examples =
+            examples.map(|(_, list)| format!("\n\nExamples:\n{}", list.trim_end())).unwrap_or_default();
+        let name = format!("tenure {verb}");
+        let _ = write!(text, "\n## {}\n\n```text\n{own}{examples}\n```\n", name.trim());
+    }
+    assert_generated("docs/cli.md", &text);
+}
+
+#[test]
+fn every_page_is_in_the_book_and_in_the_readme() {
+    let [summary, readme] =
+        ["docs/SUMMARY.md", "README.md"].map(|name| std::fs::read_to_string(document(name)).unwrap());
+    assert!(readme.lines().count() <= 200, "README.md has {} lines", readme.lines().count());
+    for (path, _) in repo_lints::files("docs", "md") {
+        let page = path.strip_prefix("docs/").unwrap();
+        if page != "SUMMARY.md" && !page.starts_with("decisions/") {
+            assert!(summary.contains(&format!("({page})")), "docs/SUMMARY.md has no {page}");
+            assert!(readme.contains(&format!("(docs/{page})")), "README.md has no docs/{page}");
+        }
+    }
 }
 
 #[test]

@@ -244,7 +244,6 @@ fn errors() {
 fn a_wrong_command_line_is_one_document_too() {
     let project = Project::seeds();
     for line in [
-        "",
         "migrate",
         "migrate upp",
         "migrate up --tenants",

@@ -33,6 +33,7 @@ mod escaping;
 mod extensions;
 mod failures;
 mod files_of_other_tools;
+mod first_minute;
 mod fleet;
 mod function_list;
 mod fuzz;

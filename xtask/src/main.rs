@@ -5,6 +5,9 @@
     reason = "it writes files and runs cargo for a developer"
 )]
 
+mod chart;
+mod record;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -13,7 +16,9 @@ const USAGE: &str = "usage: cargo xtask TASK
   new-rule ID     add a rule of `verify`: src/verify/rules/, its row and its `RuleId`
   new-verb NAME   add a command: src/cli/, its variant and its arm
   bless           write the snapshots and the documents generated from the code
-  docs            build the documentation of the code; warnings are errors";
+  docs            build the documentation of the code; warnings are errors
+  chart           draw the chart of speed from benches/RESULTS.md
+  record          record the program on a terminal for the README; needs script (util-linux)";
 
 type Done = Result<(), String>;
 
@@ -28,6 +33,10 @@ fn main() -> ExitCode {
             &["doc", "--no-deps", "--locked", "--document-private-items"],
             ("RUSTDOCFLAGS", "-D warnings"),
         ),
+        ["chart"] => chart::write(&root()),
+        ["record"] => {
+            cargo(&["build", "--locked"], ("RUST_BACKTRACE", "0")).and_then(|()| record::write(&root()))
+        }
         _ => Err(USAGE.to_owned()),
     };
     match done {

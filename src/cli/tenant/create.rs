@@ -151,7 +151,10 @@ fn from_file(
         let text = String::from_utf8(bytes).map_err(|_| Failure::new(Code::NotUtf8, "stdin is not UTF-8"))?;
         ("stdin".to_owned(), text)
     } else {
-        let source = crate::project::read(file, &file.display().to_string())?;
+        let source = crate::project::read(file, &file.display().to_string()).map_err(|failure| {
+            let is_stream = std::fs::metadata(file).is_ok_and(|file| !file.is_file() && !file.is_dir());
+            if is_stream { failure.hint("to read the list from a pipe, pass `--from -`") } else { failure }
+        })?;
         (source.file.clone(), source.text.clone())
     };
     let mut wanted = tenant::from_csv(&shown, text.trim_start_matches('\u{feff}'))?;

@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 use self::who::AuditedTenant;
 use super::{Audited, Fact, Kind, judge};
 use crate::error::{Code, Failure};
-use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::catalog::{self, Transaction};
-use crate::postgres::metadata::state;
+use crate::postgres::metadata::{state, unknown_tenant};
 use crate::postgres::{Connection, Row};
 use crate::project::Project;
 use crate::settings::Settings;
@@ -48,7 +47,10 @@ pub async fn audit(
 ) -> Result<Audited, Failure> {
     let policy = Policy::new(Tool::Audit, &project.settings.audit.levels)?;
     let audited_tenants = audited_tenants(connection, &project.settings).await?;
-    let requested = requested(&audited_tenants, only)?;
+    let requested = match requested(&audited_tenants, only) {
+        Ok(requested) => requested,
+        Err(unknown) => return Err(unknown_tenant(connection, &project.settings, unknown).await),
+    };
     let facts = facts(connection, project, &audited_tenants, QUERIES).await?;
     let mut findings = judge(&facts, &policy);
     if !only.is_empty() {
@@ -81,13 +83,17 @@ pub(crate) async fn audited_tenants(
 }
 
 /// The schemas of the tenants in `only`, or of all tenants if `only` is empty.
-fn requested<'a>(audited_tenants: &'a [AuditedTenant], only: &[Slug]) -> Result<Vec<&'a str>, Failure> {
+/// The error is a slug that no tenant has.
+fn requested<'a, 's>(
+    audited_tenants: &'a [AuditedTenant],
+    only: &'s [Slug],
+) -> Result<Vec<&'a str>, &'s Slug> {
     if only.is_empty() {
         return Ok(audited_tenants.iter().map(|who| who.schema.as_str()).collect());
     }
-    let schema_of = |slug: &Slug| {
+    let schema_of = |slug: &'s Slug| {
         let found = audited_tenants.iter().find(|who| who.slug.as_deref() == Some(slug.as_str()));
-        found.map(|who| who.schema.as_str()).ok_or_else(|| unknown_tenant(slug))
+        found.map(|who| who.schema.as_str()).ok_or(slug)
     };
     only.iter().map(schema_of).collect()
 }

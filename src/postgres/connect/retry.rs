@@ -335,7 +335,13 @@ async fn option_arrived(
         Ok(()) => Ok(sets),
         // The next message repeats the question, with the policy for lost sessions.
         Err(error) if !matches!(error, sqlx::Error::Database(_)) => return Err(ConnectError::Error(error)),
-        Err(error) => Err(ServerError { completed: sets.len(), sets, error, sent_before: 0 }),
+        Err(error) => Err(ServerError {
+            completed: sets.len(),
+            sets,
+            error,
+            sent_before: 0,
+            role: Some(url.role().to_owned()),
+        }),
     };
     let arrived = probe.first().and_then(|row| row.get_bool("arrived").ok()).unwrap_or_default();
     Ok((arrived, question.map(|_| answer)))

@@ -231,6 +231,11 @@ impl DatabaseUrl {
         }
     }
 
+    /// The name of the role.
+    pub(in crate::postgres) fn role(&self) -> &str {
+        self.options.get_username()
+    }
+
     /// The database's name; the user's name if the URL has none.
     pub fn database(&self) -> &str {
         self.options.get_database().unwrap_or_else(|| self.options.get_username())

@@ -18,6 +18,7 @@ pub mod state;
 mod tenant;
 pub mod tenant_registry;
 pub mod tenant_stats;
+mod unknown_tenant;
 pub mod version_rows;
 pub mod version_state;
 
@@ -28,4 +29,6 @@ pub use install::{
     is_readable,
 };
 pub use run_status::RunStatus;
+
 pub use tenant::{ListedTenant, SCHEMA_MISSING, Tenant, TenantState};
+pub use unknown_tenant::{not_dropped, unknown_tenant};

@@ -21,6 +21,8 @@ pub struct Wanted {
     pub at: Option<Version>,
     /// Only those behind this version, by slug.
     pub after: Option<Slug>,
+    /// Only those whose slug begins with this text.
+    pub prefix: Option<String>,
     /// The maximum number.
     pub limit: Option<usize>,
     /// Reads an invalid version as none instead of failing.
@@ -43,6 +45,9 @@ impl Wanted {
         }
         if let Some(version) = &self.at {
             conditions.push(format!("version = '{version}'"));
+        }
+        if let Some(prefix) = &self.prefix {
+            conditions.push(format!("starts_with(slug, {})", literal(prefix)));
         }
         if let Some(after) = &self.after {
             conditions.push(format!("slug COLLATE \"C\" > {}", literal(after.as_str())));
@@ -91,6 +96,29 @@ pub async fn read_and_count(
     let tenants =
         rows.iter().flatten().map(|row| listed(row, wanted.lenient, settings)).collect::<Result<_, _>>()?;
     Ok((tenants, without.and_then(|count| usize::try_from(count).ok()).unwrap_or_default()))
+}
+
+/// The schemas with the prefix of tenants that no version row names, by name.
+pub async fn unregistered_schemas(
+    connection: &mut Connection,
+    settings: &Settings,
+    presence: Presence,
+) -> Result<Vec<String>, Failure> {
+    let platform = settings.platform_schema();
+    let registered = if presence.own_tables {
+        format!("SELECT schema_name FROM {}.tenant_version", platform.quoted())
+    } else {
+        "SELECT NULL::text AS schema_name WHERE false".to_owned()
+    };
+    let sql = format!(
+        "SELECT nspname::text AS schema FROM pg_catalog.pg_namespace WHERE starts_with(nspname, {}) AND nspname <> {} \
+             AND NOT EXISTS (SELECT FROM ({registered}) t WHERE t.schema_name = nspname) ORDER BY nspname",
+        literal(&settings.tenants.schema_prefix),
+        literal(platform.as_str()),
+    );
+    let sets = connection.query_batch(&sql).await;
+    let sets = sets.map_err(|server_error| server_error.failure("reading the schemas"))?;
+    sets.iter().flatten().map(|row| row.text("schema")).collect()
 }
 
 /// The registry, with standard column names.

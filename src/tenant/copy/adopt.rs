@@ -12,7 +12,7 @@ use crate::postgres::Connection;
 use crate::postgres::batch::{HistoryRow, Kind, Run, SessionState, SqlBatch};
 use crate::postgres::catalog::{self, SchemaDifference, SchemaSnapshot, Transaction};
 use crate::postgres::metadata::state::{self, State};
-use crate::postgres::metadata::{RunStatus, TenantState, version_rows};
+use crate::postgres::metadata::{RunStatus, TenantState, unknown_tenant, version_rows};
 use crate::project::Project;
 use crate::template::{BoundParameters, Template};
 use crate::tenant::Adopted;
@@ -117,7 +117,9 @@ pub async fn adopt(
     }
     let only = std::slice::from_ref(&adoption.slug);
     let tenants = state::tenants(connection, &project.settings, state.presence, only).await?;
-    let tenant = tenants.into_iter().next().ok_or_else(|| crate::executor::unknown_tenant(&adoption.slug))?;
+    let Some(tenant) = tenants.into_iter().next() else {
+        return Err(unknown_tenant(connection, &project.settings, &adoption.slug).await.into());
+    };
     Ok(Adopted { outcome: RunStatus::Done, tenant, differences: found.definitions, access: found.access })
 }
 

@@ -12,10 +12,9 @@ use super::fingerprint::{self, Needs};
 use super::not_copied::{self, CopyKind};
 use super::publications;
 use crate::error::{Code, Failure, Place};
-use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::catalog::{Transaction, server_major};
-use crate::postgres::metadata::{RunStatus, Tenant, TenantState, roles, state, version_rows};
+use crate::postgres::metadata::{RunStatus, Tenant, TenantState, roles, state, unknown_tenant, version_rows};
 use crate::postgres::server::Environment;
 use crate::postgres::{Connection, dump_archive};
 use crate::settings::Settings;
@@ -42,7 +41,9 @@ pub async fn export(
     connection.require_session("an export, by pg_dump,")?;
     let presence = state::presence(connection, settings).await?;
     let tenants = state::tenants(connection, settings, presence, std::slice::from_ref(slug)).await?;
-    let tenant = tenants.into_iter().find(|row| row.version.is_some()).ok_or_else(|| unknown_tenant(slug))?;
+    let Some(tenant) = tenants.into_iter().find(|row| row.version.is_some()) else {
+        return Err(unknown_tenant(connection, settings, slug).await);
+    };
     if !matches!(tenant.status, TenantState::Active | TenantState::Suspended) {
         return Err(Failure::new(
             Code::TenantState,

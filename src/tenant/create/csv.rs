@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use csv::StringRecord;
+use csv::{ErrorKind, StringRecord};
 
 use crate::error::{Code, Failure, Place, Source};
+use crate::output::plural;
 
 /// The prefix of a column with a parameter's values.
 const SET: &str = "set.";
@@ -33,10 +34,14 @@ pub fn from_csv(file: &str, text: &str) -> Result<Vec<NewTenant>, Failure> {
             }
             None => Place::File(file.to_owned()),
         };
-        Failure::new(Code::CsvInvalid, message).at(place).hint(
+        Failure::new(Code::CsvInvalid, message).at(place)
+    };
+    let wrong_header = |message: String| {
+        wrong(Some(1), message).hint(
             "the first line names the columns: slug, and optionally name, template, and set.KEY for a parameter",
         )
     };
+    let counted = |count: u64, noun| plural(usize::try_from(count).unwrap_or(usize::MAX), noun);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let headers = reader.headers().map_err(|error| wrong(None, error.to_string()))?.clone();
     let is_column = |header: &str| {
@@ -44,19 +49,32 @@ pub fn from_csv(file: &str, text: &str) -> Result<Vec<NewTenant>, Failure> {
             || header.strip_prefix(SET).is_some_and(|key| !key.is_empty())
     };
     if let Some(odd) = headers.iter().find(|header| !is_column(header)) {
-        return Err(wrong(Some(1), format!("{odd:?} is not a column of a list of tenants")));
+        return Err(wrong_header(format!("{odd:?} is not a column of a list of tenants")));
     }
     if let Some(twice) = headers.iter().find(|one| headers.iter().filter(|other| one == other).count() > 1) {
-        return Err(wrong(Some(1), format!("the list of tenants has the column {twice:?} twice")));
+        return Err(wrong_header(format!("the list of tenants has the column {twice:?} twice")));
     }
     if !headers.iter().any(|header| header == "slug") {
-        return Err(wrong(Some(1), "the list of tenants has no column slug".to_owned()));
+        return Err(wrong_header("the list of tenants has no column slug".to_owned()));
     }
     reader
         .records()
         .map(|row| {
-            let row =
-                row.map_err(|error| wrong(error.position().map(csv::Position::line), format!("{error}")))?;
+            let row = row.map_err(|error| {
+                let line = error.position().map(csv::Position::line);
+                match error.kind() {
+                    ErrorKind::UnequalLengths { expected_len, len, .. } => wrong(
+                        line,
+                        format!(
+                            "this line has {}, but the first line names {}",
+                            counted(*len, "value"),
+                            counted(*expected_len, "column")
+                        ),
+                    )
+                    .hint("give each line a value for each column, such as `acme,,` with two empty values; put a value that contains a comma in double quotes"),
+                    _ => wrong(line, error.to_string()),
+                }
+            })?;
             Ok(tenant(&headers, &row))
         })
         .collect()

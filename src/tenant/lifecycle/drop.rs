@@ -2,12 +2,12 @@
 //! renames them back.
 
 use super::{in_use, name_references};
-use crate::error::{Code, Failure};
+use crate::error::Failure;
 use crate::ident::{Identifier, SchemaName, Slug, literal};
 use crate::postgres::batch::{Kind, NO_IDLE_TIMEOUT, Run, SessionState, SqlBatch};
 use crate::postgres::metadata::dropped::{self, DroppedTenant};
 use crate::postgres::metadata::version_rows::{self, DROPPED};
-use crate::postgres::metadata::{self, RunStatus, Tenant, TenantState, checks, roles, state};
+use crate::postgres::metadata::{self, RunStatus, Tenant, TenantState, checks, not_dropped, roles, state};
 use crate::postgres::{Connection, Row, ServerError};
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::roles::{role, sessions};
@@ -87,14 +87,14 @@ pub async fn undrop(
     let settings = operation.settings;
     let state = state::read(connection, settings).await?;
     if !state.presence.own_tables || !state.presence.registry {
-        return Err(unknown(slug));
+        return Err(not_dropped(connection, settings, slug).await);
     }
     if !state.presence.own_tables_current {
         metadata::ensure(connection, &settings.platform_schema(), settings.migrate.lock_timeout).await?;
     }
     let all = dropped::read(connection, settings, Some(slug), 0).await?;
     let Some(found) = all.iter().find(|dropped| !dropped.purging).or(all.first()) else {
-        return Err(unknown(slug));
+        return Err(not_dropped(connection, settings, slug).await);
     };
     if found.tenant.version.is_none() {
         return Err(found.invalid_version());
@@ -169,10 +169,4 @@ async fn restore(
     message.commit(SessionState::None);
     let sets = operation::in_turn(connection, &message, run.limits).await.map_err(explained)?;
     Ok(operation::version(&sets))
-}
-
-/// No dropped tenant had the slug, or it was purged.
-pub(in crate::tenant) fn unknown(slug: &Slug) -> Failure {
-    Failure::new(Code::TenantUnknown, format!("no tenant {:?} was dropped", slug.as_str()))
-        .hint("`tenure tenant list --status dropped` lists the dropped tenants")
 }

@@ -4,13 +4,12 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::drop::unknown;
 use crate::error::{Code, Failure};
 use crate::executor::RetryPolicy;
 use crate::ident::{Slug, literal};
 use crate::postgres::batch::{Kind, Run, SessionState, SqlBatch};
 use crate::postgres::metadata::dropped::{self, DroppedTenant};
-use crate::postgres::metadata::{self, checks, history, roles, state, version_rows};
+use crate::postgres::metadata::{self, checks, history, not_dropped, roles, state, version_rows};
 use crate::postgres::{Connection, ServerError, error};
 use crate::settings::{Retention, Settings};
 use crate::tenant::operation::{self, TenantOperation};
@@ -64,14 +63,17 @@ pub async fn candidates(
 ) -> Result<Candidates, Failure> {
     let state = state::read(connection, settings).await?;
     if !state.presence.own_tables || !state.presence.registry {
-        return slug.map_or_else(|| Ok(Candidates::default()), |slug| Err(unknown(slug)));
+        return match slug {
+            None => Ok(Candidates::default()),
+            Some(slug) => Err(not_dropped(connection, settings, slug).await),
+        };
     }
     if !state.presence.own_tables_current {
         metadata::ensure(connection, &settings.platform_schema(), settings.migrate.lock_timeout).await?;
     }
     let all = dropped::read(connection, settings, slug, retention.seconds()).await?;
     match slug {
-        Some(slug) if all.is_empty() => Err(unknown(slug)),
+        Some(slug) if all.is_empty() => Err(not_dropped(connection, settings, slug).await),
         _ => {
             let (due, kept) = all.into_iter().partition(|dropped| dropped.due);
             Ok(Candidates { due, kept })

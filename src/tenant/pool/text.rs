@@ -44,7 +44,7 @@ pub fn pool_list(list: &PoolList, paint: Paint) -> Text {
                 row.template.clone(),
                 row.version.to_string(),
                 row.state.as_str().to_owned(),
-                row.created_at.clone(),
+                paint.time(&row.created_at),
             ]
         })
         .collect();

@@ -4,12 +4,11 @@
 use super::role::{self, Owner, Reach};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::executor::unknown_tenant;
 use crate::ident::{Identifier, Slug};
 use crate::isolation::{Kind, audit};
 use crate::postgres::Connection;
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
-use crate::postgres::metadata::{self, Tenant, TenantState, state};
+use crate::postgres::metadata::{self, Tenant, TenantState, state, unknown_tenant};
 use crate::project::Project;
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::{FailedTenant, Granted, GrantedTenant};
@@ -77,7 +76,7 @@ async fn tenants(
     let tenants: Vec<_> = rows.into_iter().filter(|row| row.version.is_some()).collect();
     for slug in only {
         if !tenants.iter().any(|tenant| tenant.slug == slug.as_str()) {
-            return Err(unknown_tenant(slug));
+            return Err(unknown_tenant(connection, operation.settings, slug).await);
         }
     }
     if !state.presence.own_tables_current && !tenants.is_empty() {

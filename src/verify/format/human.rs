@@ -98,7 +98,7 @@ mod tests {
             },
         };
         let found = verify(&file, &Policy::default());
-        findings(&found, &[], &Summary::of(&found, 1, statements.len()), Paint::Plain)
+        findings(&found, &[], &Summary::of(&found, 1, statements.len()), Paint::PLAIN)
     }
 
     #[test]

@@ -113,9 +113,9 @@ fn link(report: &Report<'_>, place: &Place) -> String {
 
 /// The source lines. Findings about database objects are complete in the table.
 fn details(text: &mut Text, report: &Report<'_>, open: &[(&Finding, usize)]) {
-    let failures = report.failures.iter().map(|of| failure(of, Paint::Plain));
+    let failures = report.failures.iter().map(|of| failure(of, Paint::PLAIN));
     let of_files = open.iter().filter(|(finding, _)| finding.place().is_some());
-    let drawings = failures.chain(of_files.map(|(finding, others)| one(finding, *others, Paint::Plain)));
+    let drawings = failures.chain(of_files.map(|(finding, others)| one(finding, *others, Paint::PLAIN)));
     let drawings: Vec<_> = drawings.map(|drawing| without_secrets(drawing.as_str())).collect();
     if drawings.is_empty() {
         return;

@@ -208,7 +208,7 @@ mod tests {
         assert!(!outside.contains(['@', '[', '<']), "{outside}");
         assert!(!shown.contains(hidden), "{shown}");
 
-        let shown = findings(&all, &[], &"2 found", Paint::Plain).to_string();
+        let shown = findings(&all, &[], &"2 found", Paint::PLAIN).to_string();
         assert!(!shown.contains(hidden) && !shown.lines().any(|line| line.starts_with("::")), "{shown}");
 
         let shown = sarif(&report).unwrap().to_string();

@@ -13,11 +13,13 @@ use super::adopt::Differs;
 use super::not_copied::{self, CopyKind};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::executor::{RetryPolicy, catch_up, unknown_tenant, unless_cancelled};
+use crate::executor::{RetryPolicy, catch_up, unless_cancelled};
 use crate::ident::{DisplayName, SchemaName, Slug, literal};
 use crate::postgres::batch::{BEGIN, Run, SessionState, SqlBatch};
 use crate::postgres::catalog::{self, SchemaSnapshot, Transaction};
-use crate::postgres::metadata::{RunStatus, Tenant, TenantState, attempts, state, version_rows};
+use crate::postgres::metadata::{
+    RunStatus, Tenant, TenantState, attempts, state, unknown_tenant, version_rows,
+};
 use crate::postgres::{Connection, ServerError};
 use crate::project::Project;
 use crate::template::{BoundParameters, Template};
@@ -117,7 +119,9 @@ pub async fn clone(
     }
     let only = std::slice::from_ref(&cloning.target);
     let tenants = state::tenants(connection, settings, state.presence, only).await?;
-    let tenant = tenants.into_iter().next().ok_or_else(|| unknown_tenant(&cloning.target))?;
+    let Some(tenant) = tenants.into_iter().next() else {
+        return Err(unknown_tenant(connection, settings, &cloning.target).await.into());
+    };
     Ok(Cloned {
         outcome: RunStatus::Done,
         source: source.slug,

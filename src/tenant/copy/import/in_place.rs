@@ -8,9 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::restore::{IN_USE, Outcome, Restore};
 use super::{ExportFile, ImportIdentity, open};
 use crate::error::{Code, Failure};
-use crate::executor::unknown_tenant;
 use crate::ident::{Identifier, Slug};
-use crate::postgres::metadata::{RunStatus, Tenant, dropped, roles, state};
+use crate::postgres::metadata::{RunStatus, Tenant, dropped, roles, state, unknown_tenant};
 use crate::postgres::server::Environment;
 use crate::postgres::{Connection, Keys};
 use crate::project::Project;
@@ -69,7 +68,9 @@ pub async fn restore(
         .await?;
     let only = std::slice::from_ref(slug);
     let restored = state::tenants(connection, settings, state.presence, only).await?;
-    let restored = restored.into_iter().next().ok_or_else(|| unknown_tenant(slug))?;
+    let Some(restored) = restored.into_iter().next() else {
+        return Err(unknown_tenant(connection, settings, slug).await);
+    };
     let aside = dropped::read(connection, settings, Some(slug), 0).await?;
     Ok(Restored {
         outcome: RunStatus::Done,

@@ -18,12 +18,12 @@ use super::fingerprint;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::Sink;
-use crate::executor::{unknown_tenant, unless_cancelled};
+use crate::executor::unless_cancelled;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::migrate;
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::catalog::server_major;
-use crate::postgres::metadata::{RunStatus, TenantState, attempts, state};
+use crate::postgres::metadata::{RunStatus, TenantState, attempts, state, unknown_tenant};
 use crate::postgres::server::Environment;
 use crate::postgres::{Archive, Connection, Keys, ServerError};
 use crate::project::Project;
@@ -158,7 +158,9 @@ async fn run(
         .await?;
     let only = std::slice::from_ref(&identity.slug);
     let tenants = state::tenants(connection, &project.settings, state.presence, only).await?;
-    let tenant = tenants.into_iter().next().ok_or_else(|| unknown_tenant(&identity.slug))?;
+    let Some(tenant) = tenants.into_iter().next() else {
+        return Err(unknown_tenant(connection, &project.settings, &identity.slug).await);
+    };
     Ok(Imported { outcome: RunStatus::Done, tenant, from: identity.version, rows, units, differences })
 }
 
