@@ -139,12 +139,14 @@ fn docs_audit_md_is_the_list_of_its_rules() {
 /// A rule that judges a database.
 fn section(rule: &Rule) -> String {
     format!(
-        "\n## {}\n\n**{}**. Found where {}.\n\nWhy: {}.\n\nWhat to do: {}.\n",
+        "\n## {}\n\n**{}**. Found where {}.\n\nWhy: {}.\n\nWhat to do: {}.\n\nExample:\n\n```{}\n{}\n```\n",
         rule.id,
         rule.level,
         rule.summary(),
         rule.why,
         rule.remediation,
+        if rule.bad.starts_with("$ ") { "text" } else { "sql" },
+        rule.bad,
     )
 }
 

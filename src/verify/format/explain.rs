@@ -28,7 +28,7 @@ pub fn rule_json((rule, level): &Levelled) -> Value {
     if let Some(finds) = rule.finds() {
         return json!({
             "id": rule.id, "level": word(*level), "finds": finds, "why": rule.why,
-            "remediation": rule.remediation,
+            "remediation": rule.remediation, "example": rule.bad,
         });
     }
     let mut value = json!({
@@ -73,7 +73,8 @@ pub fn explained_rule(rule: &Rule, level: Option<Level>) -> String {
             rule.remediation
         ),
     };
-    for (title, sql) in [("Refused", rule.bad), ("Passes", rule.good)] {
+    let bad = if rule.finds().is_some() { "Example" } else { "Refused" };
+    for (title, sql) in [(bad, rule.bad), ("Passes", rule.good)] {
         if !sql.is_empty() {
             text.push_str(&indented(title, sql));
         }
