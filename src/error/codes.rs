@@ -1,5 +1,5 @@
 //! The list of error codes, each with its name, its class (which decides the exit code) and its description.
-//! `docs/errors.md` is generated from it.
+//! `docs/errors.md` is generated from it and from `explanations.toml`.
 
 /// The class of a failure, which decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

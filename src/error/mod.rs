@@ -3,12 +3,14 @@
 //! No printing belongs here: only `cli` prints failures.
 
 mod codes;
+mod explanation;
 mod nearest;
 mod place;
 
 use std::fmt;
 
 pub use codes::{Class, Code, Retry};
+pub use explanation::Explanation;
 pub use nearest::{did_you_mean, nearest};
 pub use place::{Place, Position, Source};
 

@@ -26,7 +26,7 @@ pub struct Rule {
     pub why: &'static str,
     /// The remedy or the alternative.
     pub remediation: &'static str,
-    /// SQL with a finding; empty if the rule does not judge SQL.
+    /// SQL with a finding; for a rule that judges the database, SQL or a command that causes one.
     pub bad: &'static str,
     /// SQL for the same purpose that is not denied; empty if the rule does not judge SQL.
     pub good: &'static str,
@@ -80,25 +80,16 @@ impl Rule {
         self.tool() == Tool::Verify && !rules::verification::ROWS.iter().any(|row| row.id == self.id)
     }
 
-    /// The row of a rule that judges the database. `finds`, `why` and `remediation` have no full stop.
+    /// The row of a rule that judges the database. `finds`, `why` and `remediation` have no full stop. `bad` causes a finding.
     pub(super) const fn of_catalog(
         (tool, id, level): (Tool, RuleId, Level),
         finds: &'static str,
         why: &'static str,
         remediation: &'static str,
+        bad: &'static str,
     ) -> Self {
         let judge = Judge::Catalog(tool, finds);
-        Self {
-            id,
-            level,
-            impact: &[],
-            why,
-            remediation,
-            bad: "",
-            good: "",
-            ignores_new_objects: false,
-            judge,
-        }
+        Self { id, level, impact: &[], why, remediation, bad, good: "", ignores_new_objects: false, judge }
     }
 }
 
@@ -285,7 +276,7 @@ mod tests {
             assert_eq!(find(id).map(|found| found.id), Some(rule.id));
             assert_eq!(serde_json::to_value(rule.id).unwrap(), id);
             let of_verify = rule.tool() == Tool::Verify;
-            assert_eq!([rule.bad, rule.good].map(str::is_empty), [!of_verify; 2], "{id}");
+            assert_eq!([rule.bad, rule.good].map(str::is_empty), [false, !of_verify], "{id}");
             let dangers = Impact::ALL.iter().filter(|danger| rule.impact.contains(danger)).copied();
             assert!(rule.impact.is_empty() != of_verify && rule.impact.iter().copied().eq(dangers), "{id}");
             for text in [rule.summary().as_str(), rule.why, rule.remediation] {

@@ -155,12 +155,14 @@ fn docs_audit_md_is_the_list_of_its_rules() {
 /// A rule that judges a database.
 fn section(rule: &Rule) -> String {
     format!(
-        "\n## {}\n\n**{}**. Found where {}.\n\nWhy: {}.\n\nWhat to do: {}.\n",
+        "\n## {}\n\n**{}**. Found where {}.\n\nWhy: {}.\n\nWhat to do: {}.\n\nExample:\n\n```{}\n{}\n```\n",
         rule.id,
         rule.level,
         rule.summary(),
         rule.why,
         rule.remediation,
+        if rule.bad.starts_with("$ ") { "text" } else { "sql" },
+        rule.bad,
     )
 }
 
@@ -207,11 +209,12 @@ fn every_page_is_in_the_book_and_in_the_readme() {
 #[test]
 fn docs_errors_md_is_the_list_of_codes() {
     let mut text = String::from(
-        "# Errors\n\nGenerated from the list in `src/error/codes.rs`; `cargo xtask bless` updates it.\n\n\
+        "# Errors\n\nGenerated from `src/error/codes.rs` and `src/error/explanations.toml`; `cargo xtask bless` updates it.\n\n\
          Every failure has a code, which people see in brackets and programs find in `error.code` with\n\
          `--format json`. A code keeps its name and its exit code. The column *retry* says whether the same command may succeed\n\
          later without another change; `error.retryable` says it of one failure. It depends on the SQLSTATE where the server has\n\
-         one: a lock timeout, a deadlock or a lost connection passes, an invalid statement does not.\n",
+         one: a lock timeout, a deadlock or a lost connection passes, an invalid statement does not.\n\n\
+         `tenure explain CODE` prints the explanation of a code, also as JSON. In an example, `…` replaces omitted text.\n",
     );
     for (class, means) in [
         (Class::Refused, "refused or failed"),
@@ -230,16 +233,29 @@ fn docs_errors_md_is_the_list_of_codes() {
                 Retry::BySqlstate => "by SQLSTATE",
                 Retry::Useless => "no",
             };
-            let _ = writeln!(text, "| `{}` | {retry} | {} |", code.as_str(), code.doc());
+            let _ = writeln!(text, "| [`{0}`](#{0}) | {retry} | {1} |", code.as_str(), code.doc());
         }
     }
     text.push_str(
         "\nExit code 0 is done, or nothing to do. Exit code 4 is no failure of one kind: part of the fleet is done\n\
          and part is not; the result's `failures` or `failed` say what, each with its code.\n",
     );
+    text.push_str("\n## Explanations\n");
+    for code in Code::ALL {
+        let explanation = code.explanation().unwrap();
+        let _ = write!(
+            text,
+            "\n### {}\n\n{}\n\nCause: {}\n\nExample:\n\n```text\n{}\n```\n\nNext step: {}\n",
+            code.as_str(),
+            code.doc(),
+            explanation.cause,
+            explanation.example.trim_end(),
+            explanation.next_step,
+        );
+    }
     for code in Code::ALL {
         assert!(
-            text.contains(&format!("| `{}` |", code.as_str())),
+            text.contains(&format!("| [`{0}`](#{0}) |", code.as_str())),
             "{} has no exit code here",
             code.as_str()
         );

@@ -140,7 +140,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tempfile", &["postgres", "tenant"]),
     ("tokio", &["branch", "cli", "executor", "migrate", "postgres", "tenant"]),
     ("tokio_util", &["cli", "drift", "dry_run", "executor", "migrate", "shadow", "tenant"]),
-    ("toml", &["settings"]),
+    ("toml", &["error", "settings"]),
     ("tracing", &["cli"]),
     ("tracing_subscriber", &["cli"]),
     ("url", &["branch", "postgres", "verify"]),

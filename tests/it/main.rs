@@ -30,6 +30,7 @@ mod dropped;
 mod dry_run;
 mod error_locations;
 mod escaping;
+mod explanations;
 mod extensions;
 mod failures;
 mod files_of_other_tools;

@@ -365,7 +365,11 @@ fn every_rule_and_every_code_is_explained_and_no_other_name() {
     for code in Code::ALL {
         assert!(RULES.iter().all(|rule| rule.id.as_str() != code.as_str()), "{code:?} is a rule's name too");
         let text = nowhere.run(&format!("explain {}", code.as_str())).ok().stdout;
-        assert!(text.contains(code.doc()), "{text}");
+        let explanation = code.explanation().unwrap();
+        let example = explanation.example.lines().next().unwrap();
+        for part in [code.doc(), &explanation.cause, &format!("\n    {example}\n"), &explanation.next_step] {
+            assert!(text.contains(part), "{text}");
+        }
     }
     for (id, key) in [("role-open", "audit_rule"), ("schema-drift", "drift_rule")] {
         let (_, document) = nowhere.json(&format!("explain {id}"));
@@ -378,7 +382,11 @@ fn every_rule_and_every_code_is_explained_and_no_other_name() {
     let (_, rule) = nowhere.json("explain drop-column");
     assert_eq!((&rule["rule"]["id"], &rule["rule"]["level"]), (&"drop-column".into(), &"deny".into()));
     let (_, code) = nowhere.json("explain chain-gap");
-    assert_eq!(code["error_code"]["exit_code"], 2, "{code}");
+    let code = code["error_code"].as_object().unwrap();
+    let keys: Vec<_> = code.keys().collect();
+    assert_eq!(keys, ["code", "means", "exit_code", "cause", "example", "next_step"]);
+    assert_eq!(code["exit_code"], 2, "{code:?}");
+    assert!(code["example"].as_str().unwrap().starts_with("$ tenure "), "{code:?}");
     assert_snapshot!(nowhere.run("explain drop-colum"), @r#"
     exit code: 2
     ----- stdout -----

@@ -28,7 +28,7 @@ pub fn rule_json((rule, level): &Levelled) -> Value {
     if let Some(finds) = rule.finds() {
         return json!({
             "id": rule.id, "level": word(*level), "finds": finds, "why": rule.why,
-            "remediation": rule.remediation,
+            "remediation": rule.remediation, "example": rule.bad,
         });
     }
     let mut value = json!({
@@ -43,7 +43,14 @@ pub fn rule_json((rule, level): &Levelled) -> Value {
 
 /// The JSON of an error code.
 pub fn code_json(code: Code) -> Value {
-    json!({ "code": code.as_str(), "means": code.doc(), "exit_code": code.class().exit_code() })
+    let mut value =
+        json!({ "code": code.as_str(), "means": code.doc(), "exit_code": code.class().exit_code() });
+    if let (Some(explanation), Some(object)) = (code.explanation(), value.as_object_mut()) {
+        object.insert("cause".to_owned(), json!(explanation.cause));
+        object.insert("example".to_owned(), json!(explanation.example));
+        object.insert("next_step".to_owned(), json!(explanation.next_step));
+    }
+    value
 }
 
 /// The explanation of a rule.
@@ -66,12 +73,10 @@ pub fn explained_rule(rule: &Rule, level: Option<Level>) -> String {
             rule.remediation
         ),
     };
-    for (title, sql) in [("Refused", rule.bad), ("Passes", rule.good)] {
+    let bad = if rule.finds().is_some() { "Example" } else { "Refused" };
+    for (title, sql) in [(bad, rule.bad), ("Passes", rule.good)] {
         if !sql.is_empty() {
-            let _ = write!(text, "\n{title}:\n\n");
-        }
-        for line in sql.trim().lines() {
-            let _ = writeln!(text, "    {line}");
+            text.push_str(&indented(title, sql));
         }
     }
     if rule.can_be_accepted() {
@@ -93,7 +98,23 @@ pub fn explained_rule(rule: &Rule, level: Option<Level>) -> String {
 
 /// The explanation of an error code.
 pub fn explained_code(code: Code) -> String {
-    format!("{} (error, exit code {})\n\n{}\n", code.as_str(), code.class().exit_code(), code.doc())
+    let mut text =
+        format!("{} (error, exit code {})\n\n{}\n", code.as_str(), code.class().exit_code(), code.doc());
+    if let Some(explanation) = code.explanation() {
+        let _ = write!(
+            text,
+            "\nCause: {}\n{}\nNext step: {}\n",
+            explanation.cause,
+            indented("Example", &explanation.example),
+            explanation.next_step
+        );
+    }
+    text
+}
+
+/// A heading and indented lines.
+fn indented(title: &str, lines: &str) -> String {
+    format!("\n{title}:\n\n    {}\n", lines.trim().replace('\n', "\n    "))
 }
 
 fn word(level: Option<Level>) -> String {

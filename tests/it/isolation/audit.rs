@@ -2,8 +2,11 @@
 
 use serde_json::json;
 
-use super::{drop_roles, fleet, isolated, lines};
-use crate::support::Project;
+use tenure::postgres::server::DATABASE;
+use tenure::verify::Tool;
+
+use super::{NOT_FOR_ALL, drop_roles, fleet, isolated, lines};
+use crate::support::{OwnServer, Project};
 
 /// Plants a violation, sees that exactly these lines are found, and takes it away again.
 fn finds(project: &Project, (plant, weed): (&str, &str), expected: &[&str]) {
@@ -39,6 +42,36 @@ fn a_clean_fleet_has_no_finding() {
     project.run("migrate up").passes();
     assert_eq!(project.json("tenant audit"), (0, clean));
     drop_roles(&project);
+}
+
+/// The examples name roles, which all databases of a server share.
+#[test]
+fn the_example_of_each_rule_causes_its_finding() {
+    let server = OwnServer::start(&[]);
+    let project = Project::seeds_in(server.database(DATABASE));
+    project.db.run(NOT_FOR_ALL);
+    project.db.run("CREATE ROLE support");
+    project.file("tenure.toml", "[tenants]\nroles = true\n");
+    project.file("tenant_templates/default/005_uses.sql", "-- Uses: users (select)\n");
+    project.run("migrate up").passes();
+    project.create(&["acme", "globex", "hooli", "initech", "umbrella"]);
+    project.run("tenant suspend hooli").passes();
+    project.file("tenant_templates/trial/010.sql", "-- Template: v1.0.4\nCREATE TABLE notes (id int);\n");
+    project.run("tenant create visitor --template trial").passes();
+    for rule in Tool::Audit.rules().chain(Tool::Drift.rules()) {
+        match rule.bad.strip_prefix("$ rm -r ") {
+            Some(folder) => std::fs::remove_dir_all(project.dir.path().join(folder)).unwrap(),
+            None => project.db.run(rule.bad),
+        }
+    }
+    let (_, audit) = project.json("tenant audit");
+    let found = lines(&audit);
+    let has_finding = |id: &str| found.iter().any(|line| line.starts_with(&format!("{id} | ")));
+    let missing: Vec<_> =
+        Tool::Audit.rules().map(|rule| rule.id.as_str()).filter(|id| !has_finding(id)).collect();
+    assert!(missing.is_empty(), "{missing:?}: {found:#?}");
+    let (code, drift) = project.json("drift --tenant acme");
+    assert_eq!((code, &drift["differences"][0]["schema"]), (1, &"org_acme".into()), "{drift:#}");
 }
 
 #[test]
