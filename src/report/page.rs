@@ -321,7 +321,7 @@ fn tenant_drift(drifted: &Drifted) -> Markup {
         @if !groups.is_empty() {
             div.scroll tabindex="0" {
                 table {
-                    thead { tr { th { "Object" } th { "Difference" } th { "Schemas" } th { "Names" } } }
+                    thead { tr { th { "Object" } th { "Difference" } th.number { "Schemas" } th { "Names" } } }
                     tbody {
                         @for ((object, change), schemas) in groups.iter().take(LISTED) {
                             tr {
@@ -351,7 +351,7 @@ fn durations(report: &Report<'_>) -> Markup {
     html! {
         div.scroll tabindex="0" {
             table {
-                thead { tr { th { "Migration" } th { "Scope" } th { "Units" } th { "Median" } th { "Longest" } th { "Distribution" } } }
+                thead { tr { th { "Migration" } th { "Scope" } th.number { "Units" } th.number { "Median" } th.number { "Longest" } th { "Distribution" } } }
                 tbody {
                     @for step in &times.steps {
                         tr {
@@ -370,7 +370,7 @@ fn durations(report: &Report<'_>) -> Markup {
             h3 { "Slowest tenants" }
             div.scroll tabindex="0" {
                 table {
-                    thead { tr { th { "Tenant" } th { "Schema" } th { "Units" } th { "Total" } } }
+                    thead { tr { th { "Tenant" } th { "Schema" } th.number { "Units" } th.number { "Total" } } }
                     tbody {
                         @for slow in &times.slowest {
                             tr {
@@ -468,7 +468,7 @@ fn runs(report: &Report<'_>) -> Markup {
     html! {
         div.scroll tabindex="0" {
             table {
-                thead { tr { th { "Started" } th { "Command" } th { "Outcome" } th { "Took" } th { "Units" } th { "Failed" } th { "By" } th { "Run" } } }
+                thead { tr { th { "Started" } th { "Command" } th { "Outcome" } th.number { "Took" } th.number { "Units" } th.number { "Failed" } th { "By" } th { "Run" } } }
                 tbody {
                     @for run in runs {
                         @let is_good = matches!(run.outcome.as_deref(), Some("done" | "nothing"));

@@ -1,5 +1,7 @@
 //! The durations of all recorded units, for a report: by step, and of the slowest tenants.
 
+use std::collections::BTreeMap;
+
 use super::runs::RFC3339;
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
@@ -59,19 +61,13 @@ pub async fn read(
 ) -> Result<FleetTimes, Failure> {
     let now = format!("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', '{RFC3339}') AS now");
     let (schema, named, kind) = (platform.quoted(), literal(platform.as_str()), Kind::MIGRATE.as_str());
-    let limits = BUCKETS.map(|limit| limit.to_string()).join(", ");
+    // Few groups leave the server: longer units are rounded down to a tenth of a second.
     let sql = if has_tables {
         format!(
-            "{now}; WITH units AS ( \
-                 SELECT name, to_version, schema_name, schema_name = {named} AS is_platform, duration_ms, id \
-                 FROM {schema}.migration_history WHERE kind = '{kind}'), \
-             buckets AS (SELECT name, to_version, is_platform, width_bucket(duration_ms, ARRAY[{limits}]) AS bucket, \
-                 count(*) AS units FROM units GROUP BY 1, 2, 3, 4) \
-             SELECT u.name, u.to_version, u.is_platform, min(u.id) AS first, max(u.duration_ms)::int8 AS longest, \
-                 percentile_disc(0.5) WITHIN GROUP (ORDER BY u.duration_ms)::int8 AS median, \
-                 (SELECT json_object_agg(bucket, b.units) FROM buckets b \
-                     WHERE (b.name, b.to_version, b.is_platform) = (u.name, u.to_version, u.is_platform)) AS buckets \
-             FROM units u GROUP BY 1, 2, 3 ORDER BY first; \
+            "{now}; SELECT name, to_version, schema_name = {named} AS is_platform, count(*)::int8 AS units, min(id) AS first, \
+                 max(duration_ms)::int8 AS longest, \
+                 (CASE WHEN duration_ms < 1000 THEN duration_ms ELSE duration_ms - duration_ms % 100 END)::int8 AS duration \
+             FROM {schema}.migration_history WHERE kind = '{kind}' GROUP BY 1, 2, 3, 7; \
              SELECT schema_name, count(*)::int8 AS units, sum(duration_ms)::int8 AS total FROM {schema}.migration_history \
              WHERE kind = '{kind}' AND schema_name <> {named} GROUP BY 1 ORDER BY total DESC, 1 LIMIT {SLOWEST}"
         )
@@ -87,18 +83,19 @@ pub async fn read(
     for row in sets.next().into_iter().flatten() {
         times.now = row.text("now")?;
     }
+    let mut steps: BTreeMap<Step, Vec<Group>> = BTreeMap::new();
     for row in sets.next().into_iter().flatten() {
-        let buckets = row.document("buckets")?;
-        let count = |bucket: usize| buckets.get(bucket.to_string()).and_then(serde_json::Value::as_u64);
-        times.steps.push(StepDurations {
-            migration: row.text("name")?,
-            to: row.text("to_version")?,
-            is_platform: row.get_bool("is_platform")?,
-            counts: std::array::from_fn(|bucket| count(bucket).unwrap_or_default()),
-            median_ms: row.integer("median")?,
-            max_ms: row.integer("longest")?,
+        let step = (row.text("name")?, row.text("to_version")?, row.get_bool("is_platform")?);
+        steps.entry(step).or_default().push(Group {
+            duration: row.integer("duration")?,
+            units: u64::try_from(row.integer("units")?).unwrap_or_default(),
+            longest: row.integer("longest")?,
+            first: row.integer("first")?,
         });
     }
+    let mut steps: Vec<_> = steps.into_iter().collect();
+    steps.sort_by_key(|(_, groups)| groups.iter().map(|group| group.first).min());
+    times.steps = steps.into_iter().map(|(step, groups)| durations(step, groups)).collect();
     for row in sets.next().into_iter().flatten() {
         times.slowest.push(TenantDuration {
             schema: row.text("schema_name")?,
@@ -107,4 +104,46 @@ pub async fn read(
         });
     }
     Ok(times)
+}
+
+/// The file, the version after it, and whether it is the platform's part.
+type Step = (String, String, bool);
+
+/// The units of a step that took the same time.
+struct Group {
+    duration: i64,
+    units: u64,
+    longest: i64,
+    /// The id of the first one.
+    first: i64,
+}
+
+fn durations((migration, to, is_platform): Step, mut groups: Vec<Group>) -> StepDurations {
+    groups.sort_by_key(|group| group.duration);
+    let middle = groups.iter().map(|group| group.units).sum::<u64>().div_ceil(2);
+    let mut counts = [0; BUCKETS.len() + 1];
+    let (mut before, mut median_ms) = (0, 0);
+    for group in &groups {
+        counts[BUCKETS.partition_point(|limit| *limit <= group.duration)] += group.units;
+        if before < middle {
+            median_ms = group.duration;
+        }
+        before += group.units;
+    }
+    let max_ms = groups.iter().map(|group| group.longest).max().unwrap_or_default();
+    StepDurations { migration, to, is_platform, counts, median_ms, max_ms }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_counted_in_buckets() {
+        let group = |duration, units| Group { duration, units, longest: duration + 7, first: 1 };
+        let step = ("f".to_owned(), "1.0.0".to_owned(), false);
+        let found = durations(step, vec![group(70_000, 1), group(0, 2), group(1, 1), group(4, 3)]);
+        assert_eq!(found.counts, [2, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!((found.median_ms, found.max_ms), (4, 70_007));
+    }
 }
