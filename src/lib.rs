@@ -5,12 +5,13 @@
 //! - language, pure: [`error`], [`ident`], [`sql`], [`chain`], [`settings`], [`event`], [`output`], [`queries`], [`verify`],
 //!   [`template`]
 //! - machinery: [`program`], [`postgres`], [`project`], [`executor`]
-//! - features: [`isolation`], [`branch`], [`restore_point`], [`doctor`], [`migrate`], [`tenant`], [`shadow`], [`drift`], [`dry_run`],
+//! - features: [`isolation`], [`branch`], [`restore_point`], [`doctor`], [`migrate`], [`wait`], [`runs`], [`diagram`], [`tenant`], [`shadow`], [`drift`], [`report`], [`dry_run`],
 //!   and [`cli`], which calls them
 
 pub mod branch;
 pub mod chain;
 pub mod cli;
+pub mod diagram;
 pub mod doctor;
 pub mod drift;
 pub mod dry_run;
@@ -25,10 +26,13 @@ pub mod postgres;
 pub mod program;
 pub mod project;
 pub mod queries;
+pub mod report;
 pub mod restore_point;
+pub mod runs;
 pub mod settings;
 pub mod shadow;
 pub mod sql;
 pub mod template;
 pub mod tenant;
 pub mod verify;
+pub mod wait;

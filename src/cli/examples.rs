@@ -79,6 +79,29 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "wait",
+        &[(
+            "tenure wait --version 1.4.0 --timeout 10m",
+            "Wait until the platform and all tenants have the version",
+        )],
+    ),
+    ("run list", &[("tenure run list --output csv", "List the recorded runs as CSV")]),
+    (
+        "run show",
+        &[(
+            "tenure run show 8a2e4f0c-3b0d-4d51-9d43-4e9a7a2f6f10",
+            "Show units, failures and slowest tenants",
+        )],
+    ),
+    ("report", &[("tenure report --html report.html", "Write a page about the fleet")]),
+    (
+        "diagram",
+        &[
+            ("tenure diagram >schema.svg", "Draw the tables that the files define"),
+            ("tenure diagram --output mermaid --from database", "Draw those of the database, as Mermaid"),
+        ],
+    ),
+    (
         "tenant create",
         &[
             ("tenure tenant create acme --name \"Acme Corp\"", "Create a tenant with a display name"),

@@ -11,6 +11,7 @@ mod connect;
 mod database;
 mod demo;
 mod dev;
+mod diagram;
 mod doctor;
 mod documents;
 mod drift;
@@ -19,6 +20,7 @@ mod events;
 mod examples;
 mod explain;
 mod history;
+mod html_report;
 mod init;
 mod line;
 mod migrate;
@@ -29,6 +31,7 @@ mod queries;
 mod repair;
 mod report;
 mod restore;
+mod runs;
 mod shadow;
 mod signals;
 mod squash;
@@ -38,6 +41,7 @@ mod tenant;
 mod ui;
 mod up;
 mod verify;
+mod wait;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -51,21 +55,25 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use self::args::{Cli, Global};
+use self::args::{Cli, Format, Global};
 use self::branch::BranchVerb;
 use self::demo::DemoArgs;
 use self::dev::Dev;
+use self::diagram::DiagramArgs;
 use self::drift::DriftArgs;
 use self::explain::ExplainArgs;
+use self::html_report::ReportArgs;
 use self::init::InitArgs;
 use self::migrate::Migrate;
 use self::queries::Queries;
+use self::runs::RunVerb;
 use self::signals::{stop_on_signals, unless_interrupted};
 use self::status::StatusArgs;
 use self::template::Template;
 use self::tenant::Tenant;
 use self::ui::Ui;
 use self::verify::VerifyArgs;
+use self::wait::WaitArgs;
 use crate::error::{Code, Failure, Place};
 use crate::event::NoticeLevel;
 use crate::output::{self, Text};
@@ -130,6 +138,12 @@ fn given_texts(arguments: &[OsString]) -> impl Iterator<Item = String> {
 /// Runs one command line; the demo runs several.
 fn run(cli: Cli) -> u8 {
     let ui = Ui::new(&cli.global);
+    // Every failure ends the events, also one before the run.
+    let ui = if cli.command.as_ref().is_some_and(Command::streams_events) && ui.format == Format::Human {
+        ui.with_events()
+    } else {
+        ui
+    };
     let outcome = std::env::current_dir()
         .context("reading the current folder")
         .and_then(|here| {
@@ -166,6 +180,11 @@ enum Command {
     Migrate(Migrate),
     /// Show the versions of the platform and the tenants
     Status(StatusArgs),
+    /// Wait until the platform and all tenants have reached a version; only reads
+    Wait(WaitArgs),
+    /// List recorded runs and show their units and failures
+    #[command(subcommand)]
+    Run(RunVerb),
     /// Create, inspect and change tenants
     #[command(subcommand)]
     Tenant(Tenant),
@@ -176,6 +195,10 @@ enum Command {
     Verify(VerifyArgs),
     /// Explain a rule or an error code, with examples
     Explain(ExplainArgs),
+    /// Write a page about the chain, the fleet, failures, drift, durations and runs
+    Report(ReportArgs),
+    /// Draw the tables and their references as an entity-relationship diagram
+    Diagram(DiagramArgs),
     /// Compare each tenant's schema with the schema that its version defines
     Drift(DriftArgs),
     /// Capture the queries of the running release
@@ -211,15 +234,26 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Whether stdout contains events, of which the result is the last one.
+    fn streams_events(&self) -> bool {
+        matches!(self, Self::Migrate(Migrate::Up(args)) if args.streams_events())
+    }
+}
+
 async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
     database::check_database_url(context)?;
     match command {
         Command::Migrate(verb) => migrate::run(context, verb).await,
         Command::Status(args) => status::run(context, &args).await,
+        Command::Wait(args) => wait::run(context, &args).await,
+        Command::Run(verb) => runs::run(context, verb).await,
         Command::Tenant(verb) => Box::pin(tenant::run(context, verb)).await,
         Command::Template(verb) => template::run(context, verb).await,
         Command::Verify(args) => verify::run(context, &args).await,
         Command::Explain(args) => explain::run(context, &args),
+        Command::Report(args) => html_report::run(context, &args).await,
+        Command::Diagram(args) => diagram::run(context, &args).await,
         Command::Drift(args) => drift::run(context, &args).await,
         Command::Queries(verb) => queries::run(context, verb).await,
         Command::Branch(verb) => branch::run(context, &verb).await,

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write as _};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use console::Term;
 use serde::Serialize;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::args::{Color, Format, Global};
+use super::events::now_ms;
 use super::progress::{Progress, ProgressMode};
 use crate::error::{Code, Failure};
 use crate::output::{self, GivenCredentials, Paint, Terminal, Text, escape};
@@ -26,6 +28,16 @@ pub(super) struct Ui {
     stderr: Paint,
     /// Whether results may contain a password of the command line.
     reveals: bool,
+    /// Whether stdout contains events, with the result or the failure as the last one.
+    events: bool,
+}
+
+/// Whether the program at the other end of stdout does not read, so that nothing more is written to it.
+static STDOUT_GIVEN_UP: AtomicBool = AtomicBool::new(false);
+
+/// Writes nothing more to stdout.
+pub(super) fn give_up_stdout() {
+    STDOUT_GIVEN_UP.store(true, Ordering::Relaxed);
 }
 
 /// The credentials that no output repeats.
@@ -83,6 +95,7 @@ impl Ui {
             stdout: paint(stdout, &Term::stdout()),
             stderr: paint(stderr, &Term::stderr()),
             reveals: false,
+            events: false,
         }
     }
 
@@ -136,6 +149,14 @@ impl Ui {
                 write_stderr(&shown).map_err(WriteError::of("stderr"))
             }
             (Format::Human, Outcome::Done) => write_out(&text(self.stdout)),
+            (Format::Json, outcome) if self.events => {
+                let text = text(self.stderr);
+                match outcome {
+                    Outcome::Failed => print_error(&text),
+                    Outcome::Done => self.note_text(&text),
+                }
+                write_out(&Text::of_json(&as_event(serde_json::to_value(value).unwrap_or_default())))
+            }
             (Format::Json, _) => {
                 let json = Text::json(value).map_err(|error| {
                     WriteError(Failure::new(Code::Io, error.to_string()), ErrorKind::Other)
@@ -145,8 +166,26 @@ impl Ui {
         }
     }
 
+    /// Writes the result or the failure as an event on stdout, and its text to stderr.
+    pub(super) fn with_events(mut self) -> Self {
+        self.format = Format::Json;
+        self.events = true;
+        self
+    }
+
+    /// Whether the result is an event.
+    pub(super) fn writes_events(self) -> bool {
+        self.events
+    }
+
     pub(super) fn with_format(mut self, format: Format) -> Self {
         self.format = format;
+        self
+    }
+
+    /// The same without notes, as with `--quiet`.
+    pub(super) fn quiet(mut self) -> Self {
+        self.verbosity = Verbosity::Quiet;
         self
     }
 
@@ -199,6 +238,10 @@ impl Ui {
                 let mut document = json!({ "error": output::failure_json(failure) });
                 if let Some(object) = document.as_object_mut() {
                     object.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
+                }
+                if self.events {
+                    print_error(&output::failure(failure, self.stderr));
+                    document = as_event(document);
                 }
                 // Fall back to stderr.
                 if write_out(&Text::of_json(&document)).is_err() {
@@ -262,6 +305,8 @@ impl Ui {
         let mode = match self.verbosity {
             Verbosity::Quiet => ProgressMode::Quiet,
             Verbosity::Verbose => ProgressMode::EveryEvent,
+            // The bar would be torn apart by the events.
+            Verbosity::Normal if self.events && Term::stdout().is_term() => ProgressMode::Periodic,
             Verbosity::Normal if Term::stderr().is_term() => ProgressMode::Bar,
             Verbosity::Normal => ProgressMode::Periodic,
         };
@@ -295,12 +340,36 @@ pub(super) fn print(text: &Text) -> Result<(), Failure> {
     write_out(text).or_else(WriteError::ignore_closed_pipe)
 }
 
+/// Writes a page to stdout, in which everything is escaped already. Ignores a closed pipe.
+pub(super) fn print_page(html: &str) -> Result<(), Failure> {
+    let written = write(std::io::stdout().lock(), html).map_err(WriteError::of("stdout"));
+    written.or_else(WriteError::ignore_closed_pipe)
+}
+
 /// Writes a JSON document to stdout. Ignores a closed pipe.
 pub(super) fn print_json(document: &Value) -> Result<(), Failure> {
     print(&Text::of_json(document))
 }
 
+/// Writes an event to stdout.
+pub(super) fn print_event(line: &Text) -> std::io::Result<()> {
+    write(std::io::stdout().lock(), &without_given(line.as_str()))
+}
+
+/// The document with the keys of an event.
+fn as_event(document: Value) -> Value {
+    let at = u64::try_from(now_ms()).unwrap_or(u64::MAX);
+    let mut event = json!({ "at_ms": at, "event": "result" });
+    if let (Some(event), Value::Object(document)) = (event.as_object_mut(), document) {
+        event.extend(document);
+    }
+    event
+}
+
 fn write_out(text: &Text) -> Result<(), WriteError> {
+    if STDOUT_GIVEN_UP.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     write(std::io::stdout().lock(), &without_given(text.as_str())).map_err(WriteError::of("stdout"))
 }
 

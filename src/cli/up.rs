@@ -1,17 +1,17 @@
 //! `tenure migrate up`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::args::{Format, Limits};
 use super::dry_run::{self, DryRunArgs};
-use super::events::Events;
+use super::events::{self, Events};
 use super::shadow::{self, ShadowArgs, ShadowExtensions};
 use super::ui::{self, Outcome};
 use super::{Context, command_line, database, restore, stop_on_signals};
 use crate::chain::{Reach, Version};
-use crate::error::Failure;
+use crate::error::{Code, Failure};
 use crate::event::Sink;
 use crate::executor::{OnFailure, Request, RetryPolicy};
 use crate::ident::Slug;
@@ -57,7 +57,7 @@ pub(super) struct UpArgs {
     /// Retries per unit after a lock timeout, a deadlock or a lost connection
     #[arg(long, value_name = "N", default_value_t = RetryPolicy::USUAL.retries)]
     retries: u32,
-    /// Append events to this file as JSON lines
+    /// Append events to this file as JSON lines; `-` writes them to stdout, the result as the last one
     #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
     /// Neon only: create a branch of the current database first, for a restore
@@ -79,7 +79,18 @@ pub(super) enum OnFailureArg {
     Continue,
 }
 
+impl UpArgs {
+    /// Whether the events go to stdout.
+    pub(super) fn streams_events(&self) -> bool {
+        self.events.as_deref() == Some(Path::new(events::STDOUT))
+    }
+}
+
 pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure> {
+    if args.streams_events() && !context.ui.writes_events() {
+        return Err(Failure::new(Code::Usage, "--events - and --format json both write to stdout")
+            .hint("omit --format json: the last event is the result"));
+    }
     if let Some(provider) = args.dry_run.branch {
         return Box::pin(dry_run::run(context, args, provider)).await;
     }
@@ -114,6 +125,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     let stop = stop_on_signals(context.ui);
     let talk = (&mut events as &mut dyn Sink, &stop);
     let migrated = migrate::run(&mut connection, &project, &plan, &command_line("migrate up"), talk).await?;
+    drop(events);
     if !migrated.notices.is_empty() {
         context.ui.note_text(&migrate::text::notices(&migrated.notices, context.ui.stderr_paint()));
     }
@@ -158,11 +170,11 @@ pub(super) fn request(args: &UpArgs, project: &Project) -> Result<Request, Failu
 /// Prints findings that do not deny.
 pub(super) fn tell(context: &Context, review: &Review) {
     if !(review.findings.is_empty() && review.lowered.is_empty()) {
-        context.ui.note_text(&findings(context, review));
+        context.ui.note_text(&findings_text(context, review));
     }
 }
 
-fn findings(context: &Context, review: &Review) -> Text {
+fn findings_text(context: &Context, review: &Review) -> Text {
     format::findings(&review.findings, &review.lowered, &review.summary, context.ui.stderr_paint())
 }
 
@@ -174,10 +186,13 @@ pub(super) fn refuse(context: &Context, denied: &Denied, planned: Option<&Planne
             if let Some(planned) = planned {
                 ui::print(&migrate::text::planned(planned, context.ui.stdout_paint()))?;
             }
-            ui::print_error(&findings(context, review));
+            ui::print_error(&findings_text(context, review));
             context.ui.note("refused: nothing was written");
         }
         Format::Json => {
+            if context.ui.writes_events() {
+                ui::print_error(&findings_text(context, review));
+            }
             let findings = serde_json::to_value(&review.findings).unwrap_or_default();
             let steps =
                 planned.map(|planned| ("steps", serde_json::to_value(&planned.steps).unwrap_or_default()));

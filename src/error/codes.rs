@@ -52,7 +52,8 @@ impl Code {
             | Self::Interrupted
             | Self::ShadowInUse
             | Self::TenantMoved
-            | Self::TenantsBehind => Retry::Helps,
+            | Self::TenantsBehind
+            | Self::WaitTimeout => Retry::Helps,
             Self::ServerUnreachable | Self::StatementFailed | Self::UnitFailed => Retry::BySqlstate,
             _ => Retry::Useless,
         }
@@ -175,6 +176,8 @@ codes! {
     UnsafeStrings "unsafe-strings" Refused "The database has `standard_conforming_strings` off, so the server parses strings differently from Tenure."
     PermissionDenied "permission-denied" Refused "The role lacks a privilege."
     TenantsBehind "tenants-behind" Refused "A platform step waits for tenants that have not reached its FROM version."
+    WaitTimeout "wait-timeout" Refused "The platform or a tenant did not reach the version of `tenure wait` within its time limit."
+    DiagramEmpty "diagram-empty" Refused "There is no table to draw: the files create none, or the database has none yet."
     BranchExists "branch-exists" Refused "A branch with that name already exists and was not created by Tenure, so it is neither used nor deleted."
     BranchCapacity "branch-capacity" Refused "The branch provider cannot create or start another branch, so nothing was verified."
     BranchBusy "branch-busy" Refused "The branch provider was busy until the time limit."

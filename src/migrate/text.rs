@@ -9,13 +9,12 @@ use super::{Migrated, Planned, Status};
 use crate::error::Failure;
 use crate::event::NoticeLevel;
 use crate::executor::{Notices, SlowTenant, UnitFailure};
-use crate::ident::SchemaName;
 use crate::output::{
     Paint, Text, elapsed, equal_failures, failure_json, first_names, grouped, or_dash, plural, table,
     without_credentials,
 };
 use crate::postgres::metadata::platform_fingerprint::PlatformDrift;
-use crate::postgres::metadata::{HistoryEntry, KeptFailure, RunStatus, SCHEMA_MISSING};
+use crate::postgres::metadata::{HistoryEntry, KeptFailure, MigrationTimes, RunStatus, SCHEMA_MISSING};
 
 /// Whether an unfinished run can be finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,20 +175,12 @@ pub fn status(status: &Status, paint: Paint) -> Text {
             text.line(format_args!("          {count} at {version}"));
         }
     }
-    let equal = |kept: &KeptFailure| {
-        let message = SchemaName::existing(&kept.schema).map(|schema| schema.hidden_in(&kept.message));
-        let message = message.unwrap_or_else(|_| kept.message.clone());
-        (kept.migration.clone(), kept.line, kept.sqlstate.clone(), message)
-    };
-    for ((.., equal_message), members) in grouped(status.failures.iter().map(|kept| (equal(kept), kept))) {
-        let Some(KeptFailure { migration, line, message, failed_at, failed_by, run, .. }) = members.first()
-        else {
-            continue;
-        };
+    for (cause, members) in grouped(status.failures.iter().map(|kept| (kept.cause(), kept))) {
+        let Some(KeptFailure { message, failed_at, failed_by, run, .. }) = members.first() else { continue };
+        let (equal_message, place) = (&cause.message, cause.place());
         let names = first_names(members.iter().map(|kept| kept.schema.as_str()));
-        let place = line.map_or_else(|| migration.clone(), |line| format!("{migration}:{line}"));
         text.line(format_args!("{}    {names}  {place}", paint.bad("failed")));
-        text.line(format_args!("          {}", if members.len() == 1 { message } else { &equal_message }));
+        text.line(format_args!("          {}", if members.len() == 1 { message } else { equal_message }));
         text.line(format_args!(
             "          {}",
             paint.dim(&format!("at {failed_at} by {failed_by} in run {run}"))
@@ -249,8 +240,8 @@ pub fn changed_lines(then: &str, now: &str) -> Text {
     text
 }
 
-/// The text of `migrate history`.
-pub fn history(entries: &[HistoryEntry], paint: Paint) -> Text {
+/// The text of `migrate history`, with the durations of all units by migration.
+pub fn history(entries: &[HistoryEntry], times: &[MigrationTimes], paint: Paint) -> Text {
     if entries.is_empty() {
         return Text::of_line("no history");
     }
@@ -267,5 +258,17 @@ pub fn history(entries: &[HistoryEntry], paint: Paint) -> Text {
             ]
         })
         .collect();
-    table(["applied", "step", "kind", "took", "by", "name"], &rows, paint)
+    let mut text = table(["applied", "step", "kind", "took", "by", "name"], &rows, paint);
+    if !times.is_empty() {
+        let row = |times: &MigrationTimes| {
+            let [p50, p90, p99, max] =
+                [times.p50_ms, times.p90_ms, times.p99_ms, times.max_ms].map(|time| format!("{time} ms"));
+            let step = format!("{} → {}", times.from, times.to);
+            [step, times.scope.clone(), times.units.to_string(), p50, p90, p99, max, times.migration.clone()]
+        };
+        text.blank();
+        let headings = ["step", "scope", "units", "median", "90 %", "99 %", "longest", "migration"];
+        text.append(&table(headings, &times.iter().map(row).collect::<Vec<_>>(), paint));
+    }
+    text
 }

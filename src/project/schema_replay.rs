@@ -151,6 +151,31 @@ fn chain_index(chain: &[Migration], migration: &Migration) -> Option<usize> {
     (chain[at].file == migration.file).then_some(at)
 }
 
+impl Project {
+    /// The schemas after the whole chain, with a tenant of the default template.
+    pub fn latest_schema(&self) -> Schema {
+        let platform = self.settings.platform_schema().as_str().to_owned();
+        let chain = self.chain.migrations();
+        let template = self.template(None).ok();
+        let whole = chain.first().is_some_and(|first| *first.from() == Version::ZERO);
+        let shared = self.settings.shared_path();
+        let mut state = Schema::of_project(&platform, whole).with_shared_schemas(shared.names());
+        let enter = |state: &mut Schema, version: &Version| {
+            if let Some(template) = template.filter(|template| template.version == *version) {
+                state.replace_tenant(&tenant_schema(template, &platform));
+            }
+        };
+        if let Some(first) = chain.first() {
+            enter(&mut state, first.from());
+        }
+        for migration in chain {
+            state = state.replay(&migration.script, migration.scoped()).after;
+            enter(&mut state, migration.to());
+        }
+        state
+    }
+}
+
 /// The schema that the template creates.
 fn tenant_schema(template: &Template, platform: &str) -> Schema {
     let mut state = Schema::empty(platform);

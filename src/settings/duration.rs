@@ -55,6 +55,8 @@ durations! {
     HookTimeout = Duration::from_secs(30), check_limit;
     /// How long a statement may run before its unit fails; by default 10 min.
     StatementTimeout = Duration::from_mins(10), check_limit;
+    /// How long `tenure wait` waits; by default 5 min. Zero means one try.
+    WaitTimeout = Duration::from_mins(5), check_limit;
     /// How long a dropped tenant is kept before `tenant drop --purge` deletes it; by default 30 days.
     Retention = Duration::from_hours(24 * 30), check_retention;
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 pub use base::Replaced;
 pub use branch::{Age, BranchSettings, BranchSslMode, Expiry, ReadyWithin, RetryPolicy};
-pub use duration::{HookTimeout, LockTimeout, Retention, StatementTimeout};
+pub use duration::{HookTimeout, LockTimeout, Retention, StatementTimeout, WaitTimeout};
 
 use crate::error::{Code, Failure, Place, Source, did_you_mean};
 use crate::ident::{Identifier, NameError, SchemaName, SharedPath};

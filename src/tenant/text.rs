@@ -81,7 +81,7 @@ pub fn tenant(tenant: &Tenant, held: &TenantStats, entries: &[HistoryEntry], pai
     if !entries.is_empty() {
         let older = entries.len().saturating_sub(NEWEST);
         text.blank();
-        text.append(&history(&entries[older..], paint));
+        text.append(&history(&entries[older..], &[], paint));
         if older > 0 {
             let more = format!("{older} older: `tenure migrate history --tenant {}`", tenant.slug);
             text.line(paint.dim(&more));

@@ -36,8 +36,8 @@ pub use rule::{EXAMPLES_ACT_ON, Impact, RULES, Rule, Tool, find};
 pub use rule_id::RuleId;
 pub use schema::{
     CatalogObject, CatalogSchema, CatalogTenant, CodeReplay, CodeStep, Conversion as TypeConversion,
-    DatabaseCatalog, Effect, Schema, ScriptReplay, StatementContext, appends_columns, is_builtin_function,
-    is_plain_row_write,
+    DatabaseCatalog, Effect, Entity, EntityColumn, EntitySchema, ForeignKey, Schema, ScriptReplay,
+    StatementContext, appends_columns, is_builtin_function, is_plain_row_write,
 };
 
 /// A file to verify.

@@ -202,6 +202,7 @@ fn verify_and_history() {
     assert_snapshot!(shown(&project, "migrate history"), @r#"
     exit 0
     history: [{"run_id":"string","schema":"string","from":"string","to":"string","name":"string","kind":"string","checksum":"string","applied_at":"string","applied_by":"string","duration_ms":"number","tool_version":"string","allowed":[]}]
+    migrations: [{"migration":"string","from":"string","to":"string","scope":"string","units":"number","p50_ms":"number","p90_ms":"number","p99_ms":"number","max_ms":"number"}]
     "#);
     project.migration("1.0.4", "1.0.5", "bad", "ALTER TABLE users DROP COLUMN email;");
     assert_snapshot!(shown(&project, "verify"), @r#"
@@ -282,4 +283,45 @@ fn a_wrong_command_line_is_one_document_too() {
             "{line}: {human}"
         );
     }
+}
+
+#[test]
+fn wait_runs_and_diagram() {
+    let project = with_tenants();
+    assert_snapshot!(shown(&project, "wait --version 1.0.4"), @r#"
+    exit 0
+    version: "string"
+    reached: "boolean"
+    platform: {"schema":"string","version":"string","reached":"boolean"}
+    tenants: {"total":"number","reached":"number","missing":"number","versions":{}}
+    missing: []
+    waited_ms: "number"
+    "#);
+    assert_snapshot!(shown(&project, "wait --version 1.0.4 --tenant nobody --timeout 0s"), @r#"
+    exit 1 "wait-timeout"
+    error: {"code":"string","message":"string","retryable":"boolean","hint":"string"}
+    version: "string"
+    reached: "boolean"
+    platform: "null"
+    tenants: {"total":"number","reached":"number","missing":"number","versions":{}}
+    missing: [{"slug":"string","version":"null"}]
+    waited_ms: "number"
+    "#);
+    assert_snapshot!(shown(&project, "run list"), @r#"
+    exit 0
+    runs: [{"id":"string","command":"string","outcome":"string","started_at":"string","finished_at":"string","duration_ms":"number","started_by":"string","tool_version":"string","units":"number","failed":"number"}]
+    "#);
+    assert_snapshot!(shown(&project, "diagram"), @r#"
+    exit 0
+    output: "string"
+    clusters: [{"kind":"string","name":"string","tables":[{"name":"string","columns":[{"name":"string","type":"string","not_null":"boolean","primary":"boolean","keys":["string"]}]}]}]
+    references: [{"from":["number"],"columns":["string"],"to":["number"],"optional":"boolean","one_to_one":"boolean"}]
+    text: "string"
+    "#);
+    assert_snapshot!(shown(&project, "report --html report.html"), @r#"
+    exit 0
+    file: "string"
+    tenants: "number"
+    bytes: "number"
+    "#);
 }

@@ -11,6 +11,8 @@ const LOOKS: &[&str] = &[
     "migrate up --plan --tenant acme_corp",
     "migrate history",
     "migrate history --tenant acme_corp",
+    "run list",
+    "diagram",
     "tenant list",
     "tenant show acme_corp",
     "verify",

@@ -32,7 +32,8 @@ impl Machine {
             let program = program.find(|program| program.is_file()).unwrap();
             symlink(program, machine.programs().join(name)).unwrap();
         }
-        for name in ["cargo", "cc", "curl", "jq", "ldd", "pgbouncer", "initdb"] {
+        let present = ["cargo", "cc", "chromedriver", "chromium", "curl", "jq", "ldd", "pgbouncer", "initdb"];
+        for name in present {
             machine.program(name, "");
         }
         machine.program("postgres", "echo 'postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)'");
@@ -160,4 +161,21 @@ fn the_users_own_choice_is_not_questioned() {
     let said = machine.setup(&[("TENURE_PG_BINDIR", bin.to_str().unwrap())]);
     assert!(said.stderr.ends_with(", which TENURE_PG_BINDIR names\n"), "{said}");
     assert_eq!(machine.link(), None);
+}
+
+#[test]
+fn a_browser_is_installed_if_there_is_none() {
+    let machine = Machine::new();
+    std::fs::remove_file(machine.programs().join("chromedriver")).unwrap();
+    let calls = machine.folder.path().join("calls");
+    machine.program("apt-get", &format!("echo \"$*\" >>{}", calls.display()));
+    let _ready = machine.setup(&[]);
+    // As an ordinary user it asks for root.
+    if std::fs::read_to_string("/proc/self/status").unwrap().contains("\nUid:\t0\t") {
+        let calls = std::fs::read_to_string(calls).unwrap();
+        assert!(calls.contains("install -q -y --no-install-recommends chromium chromium-driver"), "{calls}");
+    }
+    machine.is_offline();
+    let output = machine.setup(&[]);
+    assert!(output.stderr.contains("the tests of the report's page are skipped"), "{output}");
 }

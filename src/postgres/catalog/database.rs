@@ -12,7 +12,7 @@ use crate::postgres::metadata::state;
 use crate::postgres::{Connection, Row, ServerError};
 use crate::settings::Settings;
 use crate::sql::{ORG_SCHEMA, Scope};
-use crate::verify::{CatalogSchema, CatalogTenant, DatabaseCatalog};
+use crate::verify::{CatalogSchema, CatalogTenant, DatabaseCatalog, Schema};
 
 /// Other schemas than the project's, of which the contents are read.
 const MAX_OTHERS: usize = 32;
@@ -188,6 +188,31 @@ async fn tenants_by_version(
         found.push(CatalogTenant { version: version.clone(), tenants: schemas.len(), schema });
     }
     Ok(found)
+}
+
+/// The model of a platform's schema and of the schema of one tenant.
+pub async fn model_of(
+    connection: &mut Connection,
+    platform: &SchemaName,
+    tenant: Option<&SchemaName>,
+) -> Result<Schema, Failure> {
+    let of_platform = contents(&super::snapshot(connection, platform).await?)?;
+    let catalog = DatabaseCatalog {
+        server: 0,
+        version: Version::ZERO,
+        platform: of_platform,
+        others: BTreeMap::new(),
+        schemas: vec![platform.to_string()],
+        tenants: Vec::new(),
+        extensions: Vec::new(),
+        of_extensions: Vec::new(),
+    };
+    let mut schema = catalog.platform_schema(platform.as_str());
+    if let Some(tenant) = tenant {
+        let of_tenant = contents(&super::snapshot(connection, tenant).await?)?;
+        schema.replace_tenant(&catalog.tenant_schema(platform.as_str(), &of_tenant));
+    }
+    Ok(schema)
 }
 
 fn contents(snapshot: &SchemaSnapshot) -> Result<CatalogSchema, Failure> {

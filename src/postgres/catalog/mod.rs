@@ -12,7 +12,7 @@ mod show;
 mod snapshots;
 mod statements;
 
-pub use database::{DatabaseReading, RowEstimate, RowWrite};
+pub use database::{DatabaseReading, RowEstimate, RowWrite, model_of};
 pub use difference::{Change, What};
 pub use judge::{Difference, Effect, Hazard};
 pub use model::{Kind, Object, ObjectKey, PartKey, PartKind, Properties, Property, SchemaSnapshot, Texts};

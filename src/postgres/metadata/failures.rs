@@ -53,6 +53,44 @@ pub struct KeptFailure {
     pub failed_by: String,
 }
 
+/// What failures have in common that are equal but for the tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Cause {
+    /// The name of the migration file.
+    pub migration: String,
+    /// The line of the statement that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<i64>,
+    /// The error code.
+    pub code: String,
+    /// The server's SQLSTATE.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sqlstate: Option<String>,
+    /// The reason, without the name of the schema.
+    pub message: String,
+}
+
+impl KeptFailure {
+    /// What it has in common with the same failure of other tenants.
+    pub fn cause(&self) -> Cause {
+        let message = SchemaName::existing(&self.schema).map(|schema| schema.hidden_in(&self.message));
+        Cause {
+            migration: self.migration.clone(),
+            line: self.line,
+            code: self.code.clone(),
+            sqlstate: self.sqlstate.clone(),
+            message: message.unwrap_or_else(|_| self.message.clone()),
+        }
+    }
+}
+
+impl Cause {
+    /// The file, and the line if it is known.
+    pub fn place(&self) -> String {
+        self.line.map_or_else(|| self.migration.clone(), |line| format!("{}:{line}", self.migration))
+    }
+}
+
 /// Keeps the failures of a run.
 pub async fn keep(connection: &mut Connection, run: &Run, failed: &[FailedUnit<'_>]) -> Result<(), Failure> {
     if failed.is_empty() {
@@ -115,7 +153,7 @@ pub async fn read(connection: &mut Connection, platform: &SchemaName) -> Result<
     sets.iter().flatten().map(kept).collect()
 }
 
-fn kept(row: &Row) -> Result<KeptFailure, Failure> {
+pub(super) fn kept(row: &Row) -> Result<KeptFailure, Failure> {
     Ok(KeptFailure {
         schema: row.text("schema_name")?,
         migration: row.text("name")?,

@@ -7,11 +7,14 @@ pub mod attempts;
 pub mod checks;
 pub mod dropped;
 pub mod failures;
+pub mod fleet_times;
 pub mod history;
 mod install;
 pub mod platform_fingerprint;
 pub mod pool;
+pub mod reached;
 pub mod roles;
+pub mod run_details;
 mod run_status;
 pub mod runs;
 pub mod state;
@@ -22,12 +25,13 @@ mod unknown_tenant;
 pub mod version_rows;
 pub mod version_state;
 
-pub use failures::{FailedUnit, KeptFailure};
+pub use failures::{Cause, FailedUnit, KeptFailure};
 pub use history::HistoryEntry;
 pub use install::{
     BLOCKED, BLOCKED_HELP, OwnTables, UNSUPPORTED, UNSUPPORTED_HELP, blocking_publication, ensure,
     is_readable,
 };
+pub use run_details::{MigrationTimes, RecordedRun, RecordedUnit};
 pub use run_status::RunStatus;
 
 pub use tenant::{ListedTenant, SCHEMA_MISSING, Tenant, TenantState};

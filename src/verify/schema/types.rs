@@ -93,6 +93,14 @@ impl SqlType {
         }
     }
 
+    /// The type as text, with the short name of the catalog: `varchar(255)`, `int4[]`.
+    pub(super) fn text(&self) -> String {
+        let modifiers: Vec<String> = self.modifiers.iter().map(ToString::to_string).collect();
+        let modifiers =
+            if modifiers.is_empty() { String::new() } else { format!("({})", modifiers.join(",")) };
+        format!("{}{modifiers}{}", self.name, "[]".repeat(self.dimensions))
+    }
+
     pub(super) fn is_array(&self) -> bool {
         self.dimensions > 0
     }
