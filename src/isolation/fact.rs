@@ -43,7 +43,7 @@ kinds! {
     ViewOpensPlatform "view-opens-platform" ViewOpensPlatform "A tenant's view shows a platform table that its template does not name."
     SharedReach "shared-reach" SharedReach "A shared view shows a tenant's rows, and others may read it."
     EventTrigger "event-trigger" SharedReach "An event trigger calls a tenant's function."
-    LeakyView "leaky-view" LeakyView "The rows of a view depend on who asks, without security_barrier."
+    LeakyView "leaky-view" LeakyView "The rows of a view depend on who asks, without `security_barrier`."
     SettingDecides "setting-decides" SettingDecides "A setting that everyone may set decides which rows are visible."
     RowSecurity "row-security" PolicyWithoutEffect "Policies have no effect."
     SecretCatalog "secret-catalog" SecretCatalog "A view shows a catalog that not everyone may read."

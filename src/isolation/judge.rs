@@ -379,10 +379,12 @@ mod tests {
         for kind in Kind::ALL {
             assert_eq!((Kind::named(kind.as_str()), kind.rule().tool()), (Some(*kind), Tool::Audit));
             let mut fact = fact(*kind);
-            if matches!(kind, Kind::Names | Kind::Setting) {
-                fact.what = Some("search_path=org_b".to_owned());
-            } else if *kind == Kind::Expression {
-                fact.what = Some("'org_b.t'".to_owned());
+            match kind {
+                Kind::Names | Kind::Setting => fact.what = Some("search_path=org_b".to_owned()),
+                Kind::Expression => fact.what = Some("'org_b.t'".to_owned()),
+                Kind::LeakyView => fact.what = Some("({QUERY :quals {OP @ASKS@}})".to_owned()),
+                Kind::DefinerOpen | Kind::DefinerDynamic => fact.what = None,
+                _ => {}
             }
             let found = judge(&[fact], &Policy::default());
             assert_eq!(found.len(), 1, "{}", kind.as_str());

@@ -194,7 +194,7 @@ fn is_harmless(expression: &[Piece<'_>], schema: Option<&str>) -> bool {
                     }
                     before.push('x');
                 }
-                "format" if is_harmless_format(arguments, schema) => before.push_str(" "),
+                "format" if is_harmless_format(arguments, schema) => before.push(' '),
                 _ => return false,
             }
             rest = behind;
@@ -270,7 +270,7 @@ fn is_harmless_format(arguments: &[Piece<'_>], schema: Option<&str>) -> bool {
                 if !letters.as_str().trim_start_matches('"').starts_with('.')
                     && may_be_named(&before, schema) =>
             {
-                before.push('x')
+                before.push('x');
             }
             _ => return false,
         }

@@ -142,7 +142,9 @@ telling AS MATERIALIZED (
 ),
 -- The tree of each view that a tenant sees, with the places that tell who asks marked.
 tree AS MATERIALIZED (
-    SELECT looked.oid, nspname, object, relname, is_barrier, owner, reader, string_agg(marked, ' ') AS marked, bool_or(of_setting) AS of_setting
+    SELECT looked.oid, nspname, object, relname, is_barrier, owner, reader, string_agg(marked, ' ') AS marked, bool_or(of_setting) AS of_setting,
+        -- Without roles, an application reads what it likes.
+        EXISTS (SELECT FROM audience) AS has_roles
     FROM (
         SELECT s.oid, s.nspname, s.object, s.relname, s.is_barrier, s.relowner AS owner, NULL::name AS reader FROM seen JOIN shared s USING (oid)
         UNION
@@ -237,9 +239,9 @@ FROM reaching o JOIN shared s ON s.oid = o.root JOIN given g ON g.oid = o.root
 WHERE o.first <> g.first OR o.last <> g.last OR g.first <> g.last
 GROUP BY s.nspname, s.object, relname, grantee, o.first, o.last, g.first, g.last
 UNION ALL
-SELECT 'leaky-view', nspname, object, NULL, reader, marked, format('VIEW %I.%I', nspname, relname) FROM tree WHERE NOT is_barrier AND marked ~ '@ASKS@'
+SELECT 'leaky-view', nspname, object, NULL, reader, marked, format('VIEW %I.%I', nspname, relname) FROM tree WHERE has_roles AND NOT is_barrier AND marked ~ '@ASKS@'
 UNION ALL
-SELECT 'setting-decides', nspname, object, NULL, reader, NULL, NULL FROM tree WHERE of_setting
+SELECT 'setting-decides', nspname, object, NULL, reader, NULL, NULL FROM tree WHERE has_roles AND of_setting
 UNION ALL
 SELECT 'setting-decides', s.nspname, concat(s.object, ': policy ', polname), NULL, NULL, NULL, NULL
 FROM pg_policy l JOIN shared s ON s.oid = polrelid, telling,
@@ -263,11 +265,12 @@ UNION ALL
 -- The policies of a table are those of the view's owner, who may be above them.
 SELECT 'row-security', v.nspname, v.object, NULL, v.reader, concat(s.object, ' of ', s.nspname), NULL
 FROM tree v JOIN rule_edge e ON e.src = v.oid AND is_select JOIN shared s ON s.oid = e.dst JOIN pg_roles r ON r.oid = v.owner, telling
-WHERE s.relrowsecurity AND v.marked !~ '@ASKS@' AND (rolsuper OR rolbypassrls OR NOT relforcerowsecurity AND v.owner = s.relowner)
+WHERE v.has_roles AND s.relrowsecurity AND v.marked !~ '@ASKS@' AND (rolsuper OR rolbypassrls OR NOT relforcerowsecurity AND v.owner = s.relowner)
     AND EXISTS (SELECT FROM pg_policy l WHERE l.polrelid = s.oid AND (polroles <> '{0}' OR concat(polqual::text, polwithcheck::text) ~ pattern))
 UNION ALL
 SELECT 'secret-catalog', v.nspname, v.object, NULL, v.reader, string_agg(DISTINCT s.relname, ', '), format('VIEW %I.%I', v.nspname, v.relname)
 FROM shown v JOIN secret s ON (NOT is_filled_only OR v.object ^@ 'materialized view ') AND strpos(tree, concat(':relid ', s.oid, ' ')) > 0
+WHERE EXISTS (SELECT FROM audience)
 GROUP BY v.nspname, v.object, v.reader, v.relname
 UNION ALL
 SELECT 'foreign-table', nspname, object, NULL, other, srvname, NULL FROM (
@@ -277,6 +280,7 @@ SELECT 'foreign-table', nspname, object, NULL, other, srvname, NULL FROM (
     UNION ALL
     SELECT c.oid, t.nspname, concat('foreign table ', c.relname), NULL FROM pg_class c JOIN tenant t ON t.nsp = c.relnamespace WHERE relkind = 'f'
 ) f JOIN pg_foreign_table p ON p.ftrelid = f.oid JOIN pg_foreign_server v ON v.oid = p.ftserver
+WHERE EXISTS (SELECT FROM audience)
 UNION ALL
 SELECT 'event-trigger', NULL, 'event trigger ' || evtname, NULL, t.nspname, proname, NULL
 FROM pg_event_trigger g JOIN pg_proc f ON f.oid = evtfoid JOIN tenant t ON t.nsp = f.pronamespace

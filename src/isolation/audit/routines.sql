@@ -50,7 +50,9 @@ definer AS MATERIALIZED (
         is_parsed AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = c.oid
             AND d.refclassid = 'pg_proc'::regclass) AS is_bound,
         path IS NOT NULL AND strpos(path, '$user') = 0 AND path ~ '(^search_path=|[, ])"?pg_temp"?\s*$'
-            AND path !~ '[=, ]"?pg_temp"?\s*,' AS is_safe
+            AND path !~ '[=, ]"?pg_temp"?\s*,' AS is_safe,
+        -- Without roles, an application may do what such a function does.
+        EXISTS (SELECT FROM audience) AS has_roles
     FROM callable c WHERE prosecdef AND (of_tenant IS NULL OR proowner IS DISTINCT FROM role)
 )
 SELECT CASE WHEN path IS NULL THEN 'definer-path' ELSE 'definer-user-path' END AS fact, nspname::text AS schema, object,
@@ -60,10 +62,10 @@ FROM definer WHERE NOT is_safe AND NOT is_bound AND lanname NOT IN ('c', 'intern
 UNION ALL
 SELECT 'definer-open', nspname, object, pg_get_userbyid(proowner), caller, CASE WHEN lanname IN ('sql', 'plpgsql') AND NOT is_parsed THEN prosrc END,
     'ROUTINE ' || target
-FROM definer WHERE of_tenant IS NULL AND NOT (is_bound AND reads_nothing)
+FROM definer WHERE has_roles AND of_tenant IS NULL AND NOT (is_bound AND reads_nothing)
 UNION ALL
 SELECT 'definer-dynamic', nspname, object, pg_get_userbyid(proowner), of_tenant, CASE WHEN lanname IN ('sql', 'plpgsql') THEN prosrc END, lanname
-FROM definer WHERE NOT is_parsed
+FROM definer WHERE has_roles AND NOT is_parsed
 UNION ALL
 -- Names of relations outside of the tenant's schema in the text: qualified ones, and others that the search path finds.
 SELECT 'definer-reach', nspname, object, pg_get_userbyid(proowner), of_tenant, string_agg(DISTINCT format('%s of %s', relname, home), ', '),
@@ -71,7 +73,7 @@ SELECT 'definer-reach', nspname, object, pg_get_userbyid(proowner), of_tenant, s
 FROM (
     SELECT d.nspname, d.object, d.proowner, d.of_tenant, c.relname, n.nspname AS home
     FROM (SELECT *, regexp_replace(regexp_replace(prosrc, '--[^\n]*', '', 'g'), '/\*.*?\*/', '', 'g') AS code FROM definer
-            WHERE of_tenant IS NOT NULL AND NOT is_parsed) d,
+            WHERE has_roles AND of_tenant IS NOT NULL AND NOT is_parsed) d,
         regexp_matches(code, '(\m(?:from|join|using|update|only|into|table|call|perform|execute|select)\s+|[,(]\s*)((?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*))\s*\.\s*("(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)', 'gi') AS m
         JOIN pg_namespace n ON n.nspname = CASE WHEN m[2] ^@ '"' THEN replace(btrim(m[2], '"'), '""', '"') ELSE lower(m[2]) END
         JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -89,7 +91,7 @@ FROM (
         JOIN pg_namespace n ON n.nspname = btrim(part, '"')
         CROSS JOIN regexp_matches(prosrc, '\m(?:from|join|using|update|only)\s+([a-z_][a-z0-9_$]*)\M(?!\s*[.(])', 'gi') AS m
         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = lower(m[1])
-    WHERE of_tenant IS NOT NULL AND NOT is_parsed AND n.nspname <> d.nspname AND n.nspname !~ '^pg_'
+    WHERE has_roles AND of_tenant IS NOT NULL AND NOT is_parsed AND n.nspname <> d.nspname AND n.nspname !~ '^pg_'
         AND NOT EXISTS (SELECT FROM tenant t WHERE t.nsp = n.oid)
         AND NOT EXISTS (SELECT FROM pg_class own WHERE own.relnamespace = d.nsp AND own.relname = c.relname)
         AND NOT EXISTS (SELECT FROM used u JOIN platform p ON p.nsp = n.oid WHERE u.template = d.template AND u.table_name = c.relname AND a_right = 'SELECT')
@@ -98,21 +100,21 @@ FROM (
     SELECT d.nspname, d.object, d.proowner, d.of_tenant, c.relname, n.nspname
     FROM definer d JOIN pg_depend e ON e.classid = 'pg_proc'::regclass AND e.objid = d.oid AND e.refclassid = 'pg_class'::regclass
         JOIN pg_class c ON c.oid = e.refobjid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE of_tenant IS NOT NULL AND is_parsed AND n.nspname <> d.nspname AND NOT EXISTS (SELECT FROM tenant t WHERE t.nsp = n.oid)
+    WHERE has_roles AND of_tenant IS NOT NULL AND is_parsed AND n.nspname <> d.nspname AND NOT EXISTS (SELECT FROM tenant t WHERE t.nsp = n.oid)
         AND NOT EXISTS (SELECT FROM used u JOIN platform p ON p.nsp = n.oid WHERE u.template = d.template AND u.table_name = c.relname AND a_right = 'SELECT')
 ) named GROUP BY nspname, object, proowner, of_tenant
 UNION ALL
 SELECT 'untrusted-code', nspname, object, pg_get_userbyid(proowner), caller, lanname, 'ROUTINE ' || target
-FROM callable WHERE NOT lanpltrusted OR lanname IN ('c', 'internal')
+FROM callable WHERE (NOT lanpltrusted OR lanname IN ('c', 'internal')) AND EXISTS (SELECT FROM audience)
 UNION ALL
 SELECT 'leakproof', nspname, object, pg_get_userbyid(proowner), caller, NULL, 'ROUTINE ' || target
-FROM callable WHERE proleakproof
+FROM callable WHERE proleakproof AND EXISTS (SELECT FROM audience)
 UNION ALL
 -- The owner's rights go with a function that its text calls.
 SELECT 'definer-calls', d.nspname, d.object, pg_get_userbyid(d.proowner), d.of_tenant, string_agg(DISTINCT format('%s.%s', n.nspname, f.proname), ', '), NULL
 FROM definer d, regexp_matches(prosrc, '([a-z_][a-z0-9_$]*)\s*\.\s*([a-z_][a-z0-9_$]*)\s*\(', 'gi') AS m
     JOIN pg_namespace n ON n.nspname = lower(m[1]) JOIN pg_proc f ON f.pronamespace = n.oid AND f.proname = lower(m[2])
-WHERE d.of_tenant IS NOT NULL AND n.nspname <> d.nspname AND f.oid >= 16384 AND NOT EXISTS (SELECT FROM tenant t WHERE t.nsp = n.oid)
+WHERE d.has_roles AND d.of_tenant IS NOT NULL AND n.nspname <> d.nspname AND f.oid >= 16384 AND NOT EXISTS (SELECT FROM tenant t WHERE t.nsp = n.oid)
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass AND e.objid = f.oid AND e.deptype = 'e')
     -- A function that acts on relations, or whose text is not known.
     AND (f.prosqlbody IS NOT NULL OR f.prosrc ~* '\m(from|join|update|delete|insert|merge|execute|truncate|copy|perform|call|table)\M')
