@@ -2,6 +2,7 @@
 
 mod audit;
 mod audit_cases;
+mod blocking;
 mod grants;
 mod logins;
 mod role_conflicts;
