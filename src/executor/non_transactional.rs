@@ -3,7 +3,7 @@
 //! The history records the start. A later attempt drops an invalid index of an earlier one (manual, CREATE INDEX,
 //! "Building Indexes Concurrently") and skips completed statements. The version row moves last.
 //!
-//! No transaction locks the version row meanwhile, so an advisory lock serializes the runs.
+//! No transaction locks the version row meanwhile, so the lock of another row serializes the runs.
 
 use std::time::{Duration, Instant};
 
@@ -18,10 +18,10 @@ use crate::postgres::metadata::{history, version_rows};
 use crate::postgres::{Connection, ServerError};
 use crate::sql::{IndexAction, Statement};
 
-/// Pause between two attempts to get the advisory lock.
+/// Pause between two attempts to get the lock.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Runs the unit while holding the schema's advisory lock. Returns `None` if stopped before that.
+/// Runs the unit while holding the schema's lock. Returns `None` if stopped before that.
 pub(crate) async fn send(
     unit: &Unit<'_>,
     connection: &mut Connection,
@@ -36,9 +36,8 @@ pub(crate) async fn send(
     Some(answer)
 }
 
-/// A transaction-level advisory lock of one schema, on its own connection: a session-level lock would stay on a
-/// pooled connection. It is polled, since a session that waits for a lock holds a snapshot, and `CREATE INDEX
-/// CONCURRENTLY` waits for all snapshots.
+/// The lock of one schema's row, held by an idle transaction of another connection. It is polled, since a session that waits for a
+/// lock holds a snapshot, and `CREATE INDEX CONCURRENTLY` waits for all snapshots.
 struct SchemaLock(Connection);
 
 impl SchemaLock {
@@ -49,12 +48,11 @@ impl SchemaLock {
     ) -> Result<Option<Self>, Failure> {
         let mut own = connection.open_another().await?;
         let doing = "waiting for another run";
-        let sql = format!(
-            "{BEGIN}; {NO_IDLE_TIMEOUT}; \
-             SELECT {} AS taken",
-            version_rows::try_alone(unit.schema),
-        );
+        let platform = &unit.run.platform;
+        let row = version_rows::make_lock(platform, unit.schema);
+        let sql = format!("{BEGIN}; {NO_IDLE_TIMEOUT}; {}", version_rows::try_alone(platform, unit.schema));
         loop {
+            own.run(&row).await.map_err(|server_error| server_error.failure(doing))?;
             let sets = own.query_batch(&sql).await.map_err(|server_error| server_error.failure(doing))?;
             if let Some(row) = sets.last().and_then(|rows| rows.first())
                 && row.get_bool("taken")?

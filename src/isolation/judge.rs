@@ -68,6 +68,16 @@ fn names_a_schema(kind: Kind) -> bool {
             | Kind::Setting
             | Kind::SharedReach
             | Kind::DefinerOpen
+            | Kind::OutsideRight
+            | Kind::ServerRight
+            | Kind::EventTrigger
+            | Kind::LeakyView
+            | Kind::SettingDecides
+            | Kind::RowSecurity
+            | Kind::SecretCatalog
+            | Kind::UntrustedCode
+            | Kind::Leakproof
+            | Kind::PublicSchema
     )
 }
 
@@ -84,6 +94,7 @@ fn describe(fact: &Fact, rule: &Rule) -> FindingText {
     // Of these kinds, only global default privileges have no schema.
     let nowhere = match fact.kind {
         Kind::PublicRight | Kind::RightThrough => "all schemas",
+        Kind::SettingOpens | Kind::Setting | Kind::ServerRight | Kind::EventTrigger => "the server",
         _ => "the platform",
     };
     let schema = fact.schema.as_deref().unwrap_or(nowhere);
@@ -116,6 +127,53 @@ fn describe(fact: &Fact, rule: &Rule) -> FindingText {
         Kind::PublicRight => {
             (format!("PUBLIC has {rights} on the {object} of {schema}"), revoke(rights, &target, "PUBLIC"))
         }
+        Kind::OutsideRight => {
+            (format!("{holder} has {rights} on the {object} of {schema}"), revoke(rights, &target, &grantee))
+        }
+        Kind::ServerRight => {
+            (format!("{holder} has {rights} on the {object}"), revoke(rights, &target, &grantee))
+        }
+        Kind::SettingOpens => (
+            format!("{what} is set for the {object} of {schema}"),
+            fact.target.as_ref().map_or_else(advice, |target| format!("ALTER {target}")),
+        ),
+        Kind::EventTrigger => {
+            (format!("the {object} calls the function {what} of {other} for commands of all roles"), advice())
+        }
+        Kind::LeakyView => (
+            format!("the rows of the {object} of {schema} depend on who asks, without security_barrier"),
+            format!("ALTER {target} SET (security_barrier)"),
+        ),
+        Kind::SettingDecides => (
+            format!("a setting that every role may set decides which rows the {object} of {schema} shows"),
+            advice(),
+        ),
+        Kind::RowSecurity if what == "off" => (
+            format!(
+                "the policies of the {object} of {schema} have no effect, since row-level security is off"
+            ),
+            format!("ALTER {target}"),
+        ),
+        Kind::RowSecurity if what == "true" => (
+            format!("the {object} of {schema} shows all rows, beside another policy that chooses them"),
+            format!("DROP POLICY {target}"),
+        ),
+        Kind::RowSecurity => (
+            format!(
+                "the {object} of {schema} shows all rows of the {what}, since policies do not apply to its owner"
+            ),
+            advice(),
+        ),
+        Kind::SecretCatalog => (
+            format!("the {object} of {schema} shows {what}, which not every role may read"),
+            format!("DROP {target}"),
+        ),
+        Kind::ForeignTable => (
+            format!(
+                "the {object} of {schema} is accessible to a tenant, with the rights of a user mapping of {what}"
+            ),
+            advice(),
+        ),
         Kind::RoleRight => {
             (format!("the role {who} has {rights} on its own {object}"), revoke(rights, &target, &grantee))
         }
@@ -138,7 +196,7 @@ fn describe(fact: &Fact, rule: &Rule) -> FindingText {
         }
         Kind::Setting => (format!("in {schema}, {object} sets {what}, which names {other}"), advice()),
         Kind::ViewOpensPlatform => (
-            format!("the {object} of {schema} shows the platform's {what} with its owner's rights"),
+            format!("the {object} of {schema} shows {what} with its owner's rights"),
             format!("{}: ALTER VIEW {target} SET (security_invoker)", rule.remediation),
         ),
         Kind::SharedReach => (
@@ -163,19 +221,56 @@ fn describe(fact: &Fact, rule: &Rule) -> FindingText {
             format!("the {object} of {schema} runs as {who} with {what}, which contains the caller's schema"),
             format!("ALTER ROUTINE {target}"),
         ),
+        Kind::DefinerDynamic => (
+            format!("the {object} of {schema} runs as {who} a statement that its text does not contain"),
+            advice(),
+        ),
+        Kind::DefinerReach => {
+            (format!("the {object} of {schema}, which runs as {who}, uses {what}"), advice())
+        }
+        Kind::DefinerCalls => (
+            format!("the {object} of {schema}, which runs as {who}, calls {what} with the same privileges"),
+            advice(),
+        ),
+        Kind::UntrustedCode => (
+            format!(
+                "the {object} of {schema} is written in the untrusted language {what}, and tenants such as that of {other} may call it"
+            ),
+            format!("REVOKE EXECUTE ON {target} FROM PUBLIC"),
+        ),
+        Kind::Leakproof => (
+            format!(
+                "the {object} of {schema} is LEAKPROOF, so conditions of views and policies do not come before it"
+            ),
+            format!("ALTER {target} NOT LEAKPROOF"),
+        ),
         Kind::DefinerOpen => (
             format!(
                 "the {object} of {schema} runs as {who}, and tenants such as that of {other} may call it"
             ),
             format!("if that is not intended: REVOKE EXECUTE ON {target} FROM PUBLIC"),
         ),
+        Kind::PublicSchema if fact.who.is_none() => (
+            format!("PUBLIC, and so every tenant's role, may create objects in the schema {schema}"),
+            format!("REVOKE CREATE ON {target} FROM PUBLIC"),
+        ),
         Kind::PublicSchema => (
-            "PUBLIC, and so every tenant's role, may create objects in the schema public".to_owned(),
-            "REVOKE CREATE ON SCHEMA public FROM PUBLIC".to_owned(),
+            format!("the role {who} may create objects in the schema {schema}"),
+            format!("REVOKE CREATE ON {target} FROM {grantee}"),
         ),
         Kind::RoleMissing => (format!("the tenant of {schema} has no role"), advice()),
         Kind::RolePower => (format!("the role {who} has {what}"), format!("ALTER ROLE {target}")),
         Kind::RoleMember => (format!("the role {who} is a member of {what}"), format!("REVOKE {target}")),
+        Kind::RoleAdmin => (
+            format!("the role {who}, which acts for {schema}, may grant {what} to others"),
+            format!("REVOKE ADMIN OPTION FOR {target}"),
+        ),
+        Kind::StrangerMember => (
+            format!(
+                "the role {who}, of a tenant of the database {other}, is a member of {what}, the role of {schema}"
+            ),
+            format!("REVOKE {target}"),
+        ),
         Kind::RoleElsewhere => match fact.other.as_deref() {
             Some(mark) => (
                 format!("the role {who} of {schema} has the comment {mark:?}, which is not of this database"),
@@ -284,10 +379,12 @@ mod tests {
         for kind in Kind::ALL {
             assert_eq!((Kind::named(kind.as_str()), kind.rule().tool()), (Some(*kind), Tool::Audit));
             let mut fact = fact(*kind);
-            if matches!(kind, Kind::Names | Kind::Setting) {
-                fact.what = Some("search_path=org_b".to_owned());
-            } else if *kind == Kind::Expression {
-                fact.what = Some("'org_b.t'".to_owned());
+            match kind {
+                Kind::Names | Kind::Setting => fact.what = Some("search_path=org_b".to_owned()),
+                Kind::Expression => fact.what = Some("'org_b.t'".to_owned()),
+                Kind::LeakyView => fact.what = Some("({QUERY :quals {OP @ASKS@}})".to_owned()),
+                Kind::DefinerOpen | Kind::DefinerDynamic => fact.what = None,
+                _ => {}
             }
             let found = judge(&[fact], &Policy::default());
             assert_eq!(found.len(), 1, "{}", kind.as_str());

@@ -1,7 +1,8 @@
-//! Decides whether a text that contains another tenant's schema name refers to the schema.
+//! Decides what the texts of facts say: whether one that contains another tenant's schema name refers to the schema, and what the
+//! code of views and functions does.
 
-use super::{Fact, Kind};
-use crate::sql::{Mention, mention};
+use super::{Fact, Kind, tree};
+use crate::sql::{Mention, mention, reads_nothing, runs_other_text};
 
 /// The certainty of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,16 @@ pub(super) enum Certainty {
 
 /// The certainty of `fact`; `None` if the text does not refer to the schema.
 pub(super) fn of(fact: &Fact) -> Option<Certainty> {
+    let certain_if = |found: bool| found.then_some(Certainty::Certain);
+    match fact.kind {
+        Kind::LeakyView => return certain_if(tree::asks(fact.what.as_deref().unwrap_or_default())),
+        Kind::DefinerOpen => return certain_if(!fact.what.as_deref().is_some_and(reads_nothing)),
+        Kind::DefinerDynamic => {
+            let runs = |body: &str| runs_other_text(body, fact.other.as_deref());
+            return certain_if(fact.what.as_deref().is_none_or(runs));
+        }
+        _ => {}
+    }
     let (Some(text), Some(name)) = (&fact.what, &fact.other) else { return Some(Certainty::Certain) };
     let found = match fact.kind {
         Kind::Names => mention(text, name)?,

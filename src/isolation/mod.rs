@@ -6,6 +6,7 @@ mod fact;
 mod finding;
 mod judge;
 mod mention;
+mod tree;
 
 pub use audit::audit;
 pub use fact::{Fact, Kind};

@@ -149,6 +149,12 @@ fn docs_audit_md_is_the_list_of_its_rules() {
          No setting changes the level of its rule.\n",
     );
     text.extend(Tool::Drift.rules().map(section));
+    text.push_str(
+        "\n# Holes that the audit finds\n\nA test plants each of these holes, on PostgreSQL 14, 15 and 18, and the audit reports it. For those with a yes, the test also logs in\n\
+         as a tenant and reads or changes something of others. The statements are in `tests/it/isolation/audit_cases/holes.sql`; beside it\n\
+         are objects that look similar, about which the audit reports nothing (`harmless.sql`).\n\n",
+    );
+    text.push_str(&crate::isolation::table_of_holes());
     assert_generated("docs/audit.md", &text);
 }
 

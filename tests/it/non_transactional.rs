@@ -218,7 +218,7 @@ fn two_runs_at_once_build_an_index_once() {
     let built = project.db.value("SELECT 'org_a.workspace_names'::regclass::oid::text");
     let second = project.start("migrate up");
     let asking = "SELECT (count(*) > 1)::text FROM pg_stat_activity WHERE datname = current_database() \
-                  AND pid <> pg_backend_pid() AND (query LIKE '%pg_try_advisory%' OR query = 'ROLLBACK')";
+                  AND pid <> pg_backend_pid() AND (query LIKE '%tenure_lock%SKIP LOCKED%' OR query = 'ROLLBACK')";
     wait_until("the second to ask whether it is its turn", || project.db.value(asking) == "true");
     writer.release();
     let _outputs = [first.end().ok(), second.end().ok()];
@@ -280,11 +280,12 @@ fn an_index_that_could_not_be_found_again_is_refused() {
 fn an_interrupt_before_its_turn_begins_nothing() {
     let project = Project::with_tenants(&["a"]);
     project.migration("1.0.4", "1.0.5", "tidy", "VACUUM workspaces;");
-    let other = "SELECT pg_advisory_xact_lock(hashtext('tenure alone'), hashtext('org_a'))";
+    project.db.run("INSERT INTO datalinx_platform.tenure_lock VALUES ('org_a')");
+    let other = "SELECT FROM datalinx_platform.tenure_lock WHERE name = 'org_a' FOR UPDATE";
     let holder = Session::holding(&project.db, other);
     let mut running = project.start("migrate up --format json");
     let asking = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() \
-                  AND pid <> pg_backend_pid() AND (query LIKE '%pg_try_advisory%' OR query = 'ROLLBACK')";
+                  AND pid <> pg_backend_pid() AND (query LIKE '%tenure_lock%SKIP LOCKED%' OR query = 'ROLLBACK')";
     wait_until("it to ask whether it is its turn", || project.db.value(asking) == "1");
     running.signal("INT");
     running.says("interrupted");

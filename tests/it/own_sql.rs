@@ -18,7 +18,7 @@ fn words() -> Regex {
         .collect::<Vec<_>>();
     assert!(functions.len() > 20, "{functions:?}");
     Regex::new(&format!(
-        r"\b(tenant_version|schema_version|migration_history\w*|migration_failure|tenure_schema_history|making_until|pool_slot|purge_began_at|{})\b|\}}\.run\b",
+        r"\b(tenant_version|schema_version|migration_history\w*|migration_failure|tenure_lock|tenure_schema_history|making_until|pool_slot|purge_began_at|{})\b|\}}\.run\b",
         functions.join("|")
     ))
     .unwrap()
@@ -31,6 +31,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V2__replica_identity.sql", "9aeb9e5b0504e3d1a50edea68713c2c3c0d53b4e6e104c700cf85dc26e8cdcce"),
     ("V3__platform_fingerprint.sql", "99d884d21cb494a0708a2a1782ecf57ab2c72441aed51461f7926bd331818104"),
     ("V4__migration_failure.sql", "45d4f833fffead82b8e413b7d2d3a0311f15c7549422547a50b42d1bb786d669"),
+    ("V5__names_and_roles.sql", "a038818338ad04ba94e880ff1bcbdb617d6d73b655fb8a0249c321ab67ea355e"),
 ];
 
 #[test]

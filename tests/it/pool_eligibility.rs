@@ -27,7 +27,7 @@ fn templates_that_store_the_schema_name_are_not_pooled() {
     ----- stdout -----
 
     ----- stderr -----
-    error[not-poolable]: schemas of the template "default" cannot be made in advance: a pool schema is renamed for its tenant, and these do not follow the rename: function f(): body, function g(): options, relation {org_schema}_names, rows of names, table names: comment, table names: default of column schema
+    error[not-poolable]: schemas of the template "default" cannot be made in advance: a pool schema is renamed for its tenant, and these do not follow the rename: function f(): body, relation {org_schema}_names, rows of names, table names: comment, table names: default of column schema
      = help: let functions find their tables on the search path, and move statements about the tenant itself into the template's folder after_create
     "#);
     project.file(file, "DO $$ BEGIN INSERT INTO datalinx_platform.users (email) VALUES ('a@b.c'); END $$;");

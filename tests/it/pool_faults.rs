@@ -14,7 +14,8 @@ fn faults_leave_nothing_half_done() {
     // Something that is not in a transaction is at work on it.
     let name =
         project.db.value("SELECT schema_name FROM datalinx_platform.tenant_version WHERE status = 'pooled'");
-    let at_work = format!("SELECT pg_advisory_xact_lock(hashtext('tenure alone'), hashtext('{name}'))");
+    project.db.run(&format!("INSERT INTO datalinx_platform.tenure_lock VALUES ('{name}')"));
+    let at_work = format!("SELECT FROM datalinx_platform.tenure_lock WHERE name = '{name}' FOR UPDATE");
     let holder = Session::holding(&project.db, &at_work);
     let _made = project.run("tenant create at_work").ok();
     holder.release();

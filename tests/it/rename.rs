@@ -132,7 +132,6 @@ fn rename_refuses_texts_that_contain_the_old_name() {
     function public.path(): options,
     function public.reads(text): arguments,
     function public.reads(text): body,
-    function set(): options,
     role ROLE: settings,
     table public.noted: constraint noted_a_check,
     table public.noted: default of a,

@@ -2,25 +2,25 @@
 , thing AS MATERIALIZED (
     SELECT nsp, nspname, 'schema' AS object, format('SCHEMA %I', nspname) AS target, 'n' AS sort, nspowner AS owner,
         nspacl AS acl
-    FROM tenant WHERE page
+    FROM tenant
 UNION ALL
     SELECT t.nsp, t.nspname,
         concat(CASE relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' WHEN 'f' THEN 'foreign table '
             WHEN 'S' THEN 'sequence ' ELSE 'table ' END, relname),
         format('%s %I.%I', CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, t.nspname, relname), 'r', relowner, relacl
-    FROM tenant t JOIN (SELECT * FROM pg_class WHERE relacl IS NOT NULL OFFSET 0) c ON c.relnamespace = t.nsp WHERE page
+    FROM tenant t JOIN (SELECT * FROM pg_class WHERE relacl IS NOT NULL OFFSET 0) c ON c.relnamespace = t.nsp
 UNION ALL
     SELECT t.nsp, t.nspname, concat('table ', relname, ': column ', attname),
         format('(%I) ON TABLE %I.%I', attname, t.nspname, relname), 'c', relowner, attacl
     FROM (SELECT * FROM pg_attribute WHERE attacl IS NOT NULL AND NOT attisdropped OFFSET 0) a
-        JOIN pg_class c ON c.oid = a.attrelid JOIN tenant t ON t.nsp = c.relnamespace WHERE page
+        JOIN pg_class c ON c.oid = a.attrelid JOIN tenant t ON t.nsp = c.relnamespace
 UNION ALL
     SELECT t.nsp, t.nspname, concat('function ', proname, '(', oidvectortypes(proargtypes), ')'),
         format('ROUTINE %s', p.oid::regprocedure), 'f', proowner, proacl
-    FROM tenant t JOIN (SELECT * FROM pg_proc WHERE proacl IS NOT NULL OFFSET 0) p ON p.pronamespace = t.nsp WHERE page
+    FROM tenant t JOIN (SELECT * FROM pg_proc WHERE proacl IS NOT NULL OFFSET 0) p ON p.pronamespace = t.nsp
 UNION ALL
     SELECT t.nsp, t.nspname, concat('type ', typname), format('TYPE %I.%I', t.nspname, typname), 'T', typowner, typacl
-    FROM tenant t JOIN (SELECT * FROM pg_type WHERE typacl IS NOT NULL OFFSET 0) y ON y.typnamespace = t.nsp WHERE page
+    FROM tenant t JOIN (SELECT * FROM pg_type WHERE typacl IS NOT NULL OFFSET 0) y ON y.typnamespace = t.nsp
 UNION ALL
     SELECT t.nsp, t.nspname, concat('default privileges on ', word),
         format('FOR ROLE %I IN SCHEMA %I|%s', pg_get_userbyid(defaclrole), t.nspname, upper(word)),
@@ -28,7 +28,6 @@ UNION ALL
     FROM tenant t JOIN pg_default_acl d ON d.defaclnamespace = t.nsp,
         LATERAL (SELECT CASE defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'routines'
             ELSE 'types' END AS word) named
-    WHERE page
 ),
 -- The owner's own privileges are ignored.
 entry AS MATERIALIZED (
@@ -49,7 +48,7 @@ UNION ALL
             ELSE 'table ' END, relname),
         format('%s %I.%I', CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, nspname, relname), relname, relkind,
         relowner, relacl
-    FROM pg_class c JOIN platform p ON p.nsp = c.relnamespace WHERE relacl IS NOT NULL
+    FROM pg_class c JOIN platform p ON p.nsp = c.relnamespace WHERE relacl IS NOT NULL AND c.oid NOT IN (SELECT oid FROM invoking)
 UNION ALL
     SELECT concat('table ', relname, ': column ', attname), format('(%I) ON TABLE %I.%I', attname, nspname, relname), relname,
         relkind, relowner, attacl
@@ -57,7 +56,7 @@ UNION ALL
     WHERE attacl IS NOT NULL AND NOT attisdropped
 ),
 shared_entry AS MATERIALIZED (
-    SELECT shared.*, e.grantee, e.privilege_type FROM shared, aclexplode(acl) e WHERE e.grantee <> owner
+    SELECT shared.*, e.grantee, e.privilege_type, e.is_grantable FROM shared, aclexplode(acl) e WHERE e.grantee <> owner
 ),
 -- PUBLIC includes every tenant role with access to the platform schema.
 shared_hand AS MATERIALIZED (
@@ -97,29 +96,17 @@ FROM shared_entry JOIN stranger ON stranger.role = grantee
 WHERE of_database IS NOT NULL AND NOT EXISTS (SELECT FROM acting WHERE acts = grantee)
 GROUP BY object, grantee, of_database, target
 UNION ALL
--- Default privileges of a schema's owner, in all schemas.
-SELECT CASE WHEN e.grantee = 0 THEN 'public-right' ELSE 'right-through' END, NULL, 'default privileges on ' || word,
-    CASE WHEN e.grantee <> 0 THEN pg_get_userbyid(e.grantee) END, acting.first,
-    string_agg(DISTINCT e.privilege_type, ', '), format('FOR ROLE %I|%s', pg_get_userbyid(defaclrole), upper(word))
-FROM pg_default_acl d, aclexplode(defaclacl) e
-    LEFT JOIN acting ON acts = e.grantee,
-    LATERAL (SELECT CASE defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'routines'
-        WHEN 'n' THEN 'schemas' ELSE 'types' END AS word) named
-WHERE d.defaclnamespace = 0 AND e.grantee <> defaclrole AND EXISTS (SELECT FROM tenant t WHERE t.nspowner = defaclrole)
-    AND (acting.acts IS NOT NULL OR (e.grantee = 0 AND defaclobjtype IN ('r', 'S', 'n')))
-GROUP BY word, e.grantee, acting.first, defaclrole
-UNION ALL
 SELECT 'member-across', h.nspname, 'role ' || h.rolname, pg_get_userbyid(h.acts), t.nspname, t.rolname,
     format('%I FROM %I', t.rolname, pg_get_userbyid(h.acts))
-FROM hand h JOIN pg_auth_members m ON m.member = h.acts JOIN tenant t ON t.role = m.roleid AND t.nsp <> h.nsp
+FROM hand h JOIN membership m ON m.member = h.acts JOIN tenant t ON t.role = m.roleid AND t.nsp <> h.nsp
 UNION ALL
 -- One of several tenants is named. The uses of a template that the project does not have are unknown.
 SELECT 'platform-right', NULL, object, CASE WHEN grantee <> 0 THEN pg_get_userbyid(grantee) END, min(h.nspname),
-    string_agg(DISTINCT privilege_type, ', '), target
+    string_agg(DISTINCT privilege_type || CASE WHEN is_grantable THEN ' with grant option' ELSE '' END, ', '), target
 FROM shared_entry e JOIN shared_hand h ON h.acts = e.grantee
-WHERE h.template IS NOT NULL AND NOT CASE relkind
+WHERE h.template IS NOT NULL AND NOT CASE WHEN is_grantable THEN false ELSE CASE relkind
     WHEN 'n' THEN privilege_type = 'USAGE' AND (grantee = 0 OR EXISTS (SELECT FROM used u WHERE u.template = h.template))
     WHEN 'S' THEN privilege_type = 'USAGE' AND EXISTS (SELECT FROM used u WHERE u.template = h.template AND a_right = 'INSERT')
     ELSE EXISTS (SELECT FROM used u
-                 WHERE u.template = h.template AND u.table_name = e.relname AND u.a_right = e.privilege_type) END
+                 WHERE u.template = h.template AND u.table_name = e.relname AND u.a_right = e.privilege_type) END END
 GROUP BY object, grantee, target

@@ -1,4 +1,4 @@
-//! `tenant audit`: queries the catalog in pages of tenants and returns the findings. Reads only catalogs and Tenure's own
+//! `tenant audit`: queries the catalog and returns the findings. Reads only catalogs and Tenure's own
 //! tables, and writes nothing.
 
 mod who;
@@ -19,14 +19,19 @@ use crate::verify::{Finding, Policy, Tool};
 /// The common table expressions of every query.
 const TENANTS: &str = include_str!("tenants.sql");
 
-/// The queries; each compares a page of tenants with all tenants.
+/// The queries.
 const QUERIES: &[&str] = &[
     include_str!("access.sql"),
     include_str!("reach.sql"),
     include_str!("text.sql"),
     include_str!("things.sql"),
+    include_str!("outside.sql"),
+    include_str!("routines.sql"),
     ROLE_QUERIES,
 ];
+
+/// The query for privileges on settings, which servers before 15 do not have.
+const PARAMETER_QUERY: &str = include_str!("parameters.sql");
 
 /// The query for missing roles and privileges.
 const ROLE_QUERIES: &str = include_str!("roles.sql");
@@ -34,10 +39,7 @@ const ROLE_QUERIES: &str = include_str!("roles.sql");
 /// Begins a transaction in which all queries see one snapshot. With an empty search path, the server prints qualified names. JIT
 /// compilation is off, since it takes longer than it saves in these queries.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL search_path = ''; \
-    SET LOCAL quote_all_identifiers = off; SET LOCAL jit = off; SET LOCAL lock_timeout = '5s'";
-
-/// Tenants per page. Each query joins a page with the whole catalog.
-const PAGE: usize = 2_500;
+    SET LOCAL quote_all_identifiers = off; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL lock_timeout = '5s'";
 
 /// Audits all tenants and returns all findings, or only those about the tenants in `only`.
 pub async fn audit(
@@ -51,7 +53,11 @@ pub async fn audit(
         Ok(requested) => requested,
         Err(unknown) => return Err(unknown_tenant(connection, &project.settings, unknown).await),
     };
-    let facts = facts(connection, project, &audited_tenants, QUERIES).await?;
+    let mut queries = QUERIES.to_vec();
+    if catalog::server_major(connection).await? >= 15 {
+        queries.push(PARAMETER_QUERY);
+    }
+    let facts = facts(connection, project, &audited_tenants, &queries).await?;
     let mut findings = judge(&facts, &policy);
     if !only.is_empty() {
         let is_requested =
@@ -98,7 +104,7 @@ fn requested<'a, 's>(
     only.iter().map(schema_of).collect()
 }
 
-/// Runs `queries` on each page of tenants. Returns their facts, and those about tenants whose template is missing.
+/// Runs `queries`. Returns their facts, and those about tenants whose template is missing.
 async fn facts(
     connection: &mut Connection,
     project: &Project,
@@ -107,36 +113,29 @@ async fn facts(
 ) -> Result<Vec<Fact>, Failure> {
     let mut facts: Vec<Fact> =
         audited_tenants.iter().filter_map(|who| who.unknown_template(project)).collect();
-    for page in audited_tenants.chunks(PAGE) {
-        let parameters = literal(&parameters(project, audited_tenants, page).to_string());
-        let requested: Vec<_> =
-            queries.iter().map(|question| format!("WITH RECURSIVE {TENANTS}{question}")).collect();
-        let sql = format!(
-            "{BEGIN}; SELECT set_config('tenure.audit', {parameters}, true); {}; COMMIT",
-            requested.join(";\n")
-        );
-        let sets =
-            catalog::query_with_retry(connection, &sql, Transaction::Own, "auditing the tenants' isolation")
-                .await?;
-        // The last results are those of the queries and of COMMIT.
-        let answers = sets.iter().skip(sets.len().saturating_sub(queries.len() + 1)).flatten();
-        for row in answers {
-            facts.push(fact(row)?);
-        }
+    if audited_tenants.is_empty() {
+        return Ok(facts);
+    }
+    let parameters = literal(&parameters(project, audited_tenants).to_string());
+    let requested: Vec<_> = queries.iter().map(|query| format!("WITH RECURSIVE {TENANTS}{query}")).collect();
+    let sql = format!(
+        "{BEGIN}; SELECT set_config('tenure.audit', {parameters}, true); {}; COMMIT",
+        requested.join(";\n")
+    );
+    let sets =
+        catalog::query_with_retry(connection, &sql, Transaction::Own, "auditing the tenants' isolation")
+            .await?;
+    // The last results are those of the queries and of COMMIT.
+    let answers = sets.iter().skip(sets.len().saturating_sub(queries.len() + 1)).flatten();
+    for row in answers {
+        facts.push(fact(row)?);
     }
     Ok(facts)
 }
 
 /// The project's data for the queries, as JSON: the tenants, the `-- Uses:` lines, and the settings.
-fn parameters(project: &Project, audited_tenants: &[AuditedTenant], page: &[AuditedTenant]) -> Value {
-    let first = page.first().map(|who| &who.schema);
-    let begin = audited_tenants.iter().position(|who| Some(&who.schema) == first).unwrap_or_default();
-    let of_page = begin..begin + page.len();
-    let tenants: Vec<_> = audited_tenants
-        .iter()
-        .enumerate()
-        .map(|(at, who)| who.parameters(project, of_page.contains(&at)))
-        .collect();
+fn parameters(project: &Project, audited_tenants: &[AuditedTenant]) -> Value {
+    let tenants: Vec<_> = audited_tenants.iter().map(|who| who.parameters(project)).collect();
     let uses: Vec<Value> = project
         .templates
         .values()

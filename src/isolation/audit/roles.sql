@@ -1,17 +1,28 @@
 -- Tenant roles: missing roles, excessive attributes, missing privileges.
 -- Dropped tenants are excluded: their roles get missing privileges when they are restored.
 , walled AS MATERIALIZED (
-    SELECT * FROM tenant WHERE has_role AND role IS NOT NULL AND page AND status <> 'dropped' AND (current_setting('tenure.audit')::jsonb ->> 'roles')::boolean
+    SELECT * FROM tenant WHERE has_role AND role IS NOT NULL AND status <> 'dropped' AND (current_setting('tenure.audit')::jsonb ->> 'roles')::boolean
 ),
--- An owner has all privileges and may grant them.
+-- Roles that act for a tenant and are not its own: an owner has all privileges and may grant them. Temporary objects are not counted.
 owning AS MATERIALIZED (
-    SELECT nspowner AS owner FROM tenant UNION SELECT nspowner FROM platform
-    UNION SELECT datdba FROM pg_database WHERE datname = current_database()
-    UNION SELECT relowner FROM pg_class c JOIN (SELECT nsp FROM tenant UNION ALL SELECT nsp FROM platform) n ON n.nsp = c.relnamespace
+    SELECT acts AS owner FROM (SELECT DISTINCT acts FROM hand EXCEPT SELECT role FROM tenant) groups
+    WHERE EXISTS (SELECT FROM pg_shdepend d
+        LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relpersistence = 't'
+        WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = acts AND d.deptype = 'o' AND c.oid IS NULL
+            AND d.classid <> 'pg_default_acl'::regclass)
+),
+stranger AS (
+    SELECT r.rolname, m.roleid AS acts, substr(description, length('tenure: of database ') + 1) AS of_database
+    FROM pg_shdescription JOIN pg_roles r ON r.oid = objoid JOIN membership m ON m.member = objoid
+    WHERE classoid = 'pg_authid'::regclass AND description ^@ 'tenure: of database '
+        AND description <> 'tenure: of database ' || current_database()
+    UNION
+    SELECT s.rolname, m.roleid, s.of_database FROM stranger s JOIN membership m ON m.member = s.acts
+    WHERE NOT EXISTS (SELECT FROM tenant t WHERE t.role = s.acts)
 )
 SELECT 'role-missing' AS fact, nspname::text AS schema, 'schema' AS object, NULL::text AS who, NULL::text AS other,
     NULL::text AS what, NULL::text AS target
-FROM tenant WHERE page AND (role IS NULL OR NOT has_role) AND status NOT IN ('dropped', 'pooled')
+FROM tenant WHERE (role IS NULL OR NOT has_role) AND status NOT IN ('dropped', 'pooled')
     AND (current_setting('tenure.audit')::jsonb ->> 'roles')::boolean
 UNION ALL
 SELECT 'role-overprivileged', nspname, 'role ' || r.rolname, r.rolname, NULL,
@@ -22,21 +33,31 @@ SELECT 'role-overprivileged', nspname, 'role ' || r.rolname, r.rolname, NULL,
         CASE WHEN rolbypassrls THEN 'NOBYPASSRLS' END, CASE WHEN rolcreaterole THEN 'NOCREATEROLE' END,
         CASE WHEN rolcreatedb THEN 'NOCREATEDB' END, CASE WHEN rolreplication THEN 'NOREPLICATION' END))
 FROM tenant t JOIN pg_roles r ON r.oid = t.role
-WHERE page AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)
+WHERE (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)
 UNION ALL
 -- Through a membership: predefined roles, roles with such an attribute, and owners.
 SELECT 'role-member', h.nspname, 'role ' || h.rolname, h.rolname, NULL, r.rolname, format('%I FROM %I', r.rolname, h.rolname)
-FROM hand h JOIN pg_roles r ON r.oid = h.acts JOIN tenant t ON t.nsp = h.nsp
-WHERE t.page AND h.acts <> t.role
+FROM hand h JOIN pg_roles r ON r.oid = h.acts
+WHERE NOT EXISTS (SELECT FROM tenant t WHERE t.role = h.acts)
     AND (r.rolname ^@ 'pg_' OR r.oid IN (SELECT owner FROM owning) OR r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication)
+UNION ALL
+-- The right to grant a role to others, and to oneself.
+SELECT 'role-admin', h.nspname, 'role ' || h.rolname, pg_get_userbyid(h.acts), NULL, pg_get_userbyid(m.roleid),
+    format('%I FROM %I', pg_get_userbyid(m.roleid), pg_get_userbyid(h.acts))
+FROM hand h JOIN membership m ON m.member = h.acts WHERE m.admin_option
+UNION ALL
+-- A role of a tenant of another database, or of none, that is a member of a tenant's role.
+SELECT 'stranger-member', t.nspname, 'role ' || s.rolname, s.rolname, s.of_database, pg_get_userbyid(s.acts),
+    format('%I FROM %I', pg_get_userbyid(s.acts), s.rolname)
+FROM stranger s JOIN tenant t ON t.role = s.acts
 UNION ALL
 SELECT 'role-elsewhere', nspname, 'role ' || rolname, rolname, shobj_description(role, 'pg_authid'), NULL, quote_ident(rolname)
 FROM tenant
-WHERE page AND has_role AND role IS NOT NULL
+WHERE has_role AND role IS NOT NULL
     AND shobj_description(role, 'pg_authid') IS DISTINCT FROM 'tenure: of database ' || current_database()
 UNION ALL
 SELECT 'role-open', nspname, 'role ' || t.rolname, t.rolname, status, NULL, quote_ident(t.rolname)
-FROM tenant t JOIN pg_roles r ON r.oid = t.role WHERE page AND status IN ('suspended', 'dropped') AND r.rolcanlogin
+FROM tenant t JOIN pg_roles r ON r.oid = t.role WHERE status IN ('suspended', 'dropped') AND r.rolcanlogin
 UNION ALL
 SELECT 'role-lacks', nspname, 'schema', rolname, NULL, 'USAGE', NULL
 FROM walled WHERE NOT has_schema_privilege(role, nsp, 'USAGE')

@@ -56,8 +56,8 @@ pub(crate) async fn all(
 }
 
 impl AuditedTenant {
-    /// Its data for the queries, as JSON. `is_of_page` is true for the tenants that the queries judge.
-    pub(crate) fn parameters(&self, project: &Project, is_of_page: bool) -> Value {
+    /// Its data for the queries, as JSON.
+    pub(crate) fn parameters(&self, project: &Project) -> Value {
         // The `-- Uses:` lines of a missing template are unknown.
         let template = project.templates.contains_key(&self.template).then_some(&self.template);
         json!({
@@ -66,7 +66,6 @@ impl AuditedTenant {
             "has_role": self.role.is_some(),
             "template": template,
             "status": self.status,
-            "page": is_of_page,
         })
     }
 

@@ -1,7 +1,8 @@
 //! Installs and upgrades Tenure's own tables in the platform schema. refinery runs the migrations through an adapter on our
-//! connection, in one transaction under a transaction-level advisory lock, so concurrent first runs install them once.
+//! connection, in one transaction; concurrent first runs install them once.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use sqlx::postgres::PgDatabaseError;
 
@@ -11,7 +12,7 @@ use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::batch::BEGIN;
 use crate::postgres::server_text::ServerText;
-use crate::postgres::{Connection, Row};
+use crate::postgres::{Connection, Row, ServerError};
 use crate::settings::LockTimeout;
 
 /// The migrations of Tenure's own tables. A released file is never changed.
@@ -126,42 +127,79 @@ fn unsupported() -> Failure {
     Failure::new(Code::MetadataUnsupported, UNSUPPORTED).hint(UNSUPPORTED_HELP)
 }
 
+/// How often a first run that meets another one begins again, and the pause before that.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Creates the platform schema if it is missing, and upgrades Tenure's own tables. An upgrade waits for running units and blocks
-/// sessions behind it, so it waits at most `limit`.
+/// sessions behind it, so it waits at most `limit`. Concurrent upgrades take turns by the lock of a row; before there is one, a
+/// conflict of unique names says that another run was first.
 pub async fn ensure(
     connection: &mut Connection,
     platform: &SchemaName,
     limit: LockTimeout,
 ) -> Result<(), Failure> {
-    let doing = "making Tenure's own tables";
-    let schema = platform.quoted();
-    let named = literal(platform.as_str());
-    let open = format!(
-        "{BEGIN}; SELECT pg_advisory_xact_lock(hashtext('tenure'), hashtext({named})); \
-         SELECT 1 FROM pg_namespace WHERE nspname = {named}"
-    );
-    let sets = connection.query_batch(&open).await.map_err(|server_error| server_error.failure(doing))?;
-    // `IF NOT EXISTS` requires the CREATE privilege even if the schema exists.
-    let is_there = sets.last().is_some_and(|rows| !rows.is_empty());
-    let create = if is_there { String::new() } else { format!("CREATE SCHEMA {schema}; ") };
-    connection
-        .run(&format!(
-            "{create}SET LOCAL search_path = {schema}, pg_temp; SET LOCAL lock_timeout = {}",
-            limit.milliseconds()
-        ))
-        .await
-        .map_err(|server_error| server_error.failure(doing))?;
-    let mut runner = embedded::migrations::runner();
-    runner.set_migration_table_name(MIGRATIONS_TABLE);
-    let outcome = runner.run_async(&mut Adapter(connection)).await;
-    match outcome {
-        Ok(_report) => connection.run("COMMIT").await.map_err(|server_error| server_error.failure(doing)),
-        Err(error) => {
-            // Report the first error.
-            let _rolled_back = connection.run("ROLLBACK").await;
-            Err(explain(&error, doing, platform))
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match try_ensure(connection, platform, limit).await {
+            Err(failure) if attempts < ATTEMPTS && is_conflict(&failure) => tokio::time::sleep(PAUSE).await,
+            answer => return answer,
         }
     }
+}
+
+/// Whether another session has made an object of the same name, or changed the same row of a catalog.
+fn is_conflict(failure: &Failure) -> bool {
+    matches!(failure.sqlstate.as_deref(), Some("23505" | "42P06" | "42P07" | "42710" | "42723"))
+}
+
+async fn try_ensure(
+    connection: &mut Connection,
+    platform: &SchemaName,
+    limit: LockTimeout,
+) -> Result<(), Failure> {
+    let doing = "making Tenure's own tables";
+    let outcome = match prepare(connection, platform, limit).await {
+        Ok(()) => {
+            let mut runner = embedded::migrations::runner();
+            runner.set_migration_table_name(MIGRATIONS_TABLE);
+            let ran = runner.run_async(&mut Adapter(connection)).await;
+            ran.map(|_report| ()).map_err(|error| explain(&error, doing, platform))
+        }
+        Err(server_error) => Err(server_error.failure(doing)),
+    };
+    match outcome {
+        Ok(()) => connection.run("COMMIT").await.map_err(|server_error| server_error.failure(doing)),
+        Err(failure) => {
+            // Report the first error.
+            let _rolled_back = connection.run("ROLLBACK").await;
+            Err(failure)
+        }
+    }
+}
+
+/// Begins the transaction of an upgrade in the platform schema.
+async fn prepare(
+    connection: &mut Connection,
+    platform: &SchemaName,
+    limit: LockTimeout,
+) -> Result<(), ServerError> {
+    let (schema, named) = (platform.quoted(), literal(platform.as_str()));
+    let begin = format!(
+        "{BEGIN}; SET LOCAL lock_timeout = {}; \
+         SELECT to_regclass({}) IS NOT NULL AS has_table FROM pg_namespace WHERE nspname = {named}",
+        limit.milliseconds(),
+        literal(&format!("{schema}.{MIGRATIONS_TABLE}")),
+    );
+    let sets = connection.query_batch(&begin).await?;
+    // `IF NOT EXISTS` requires the CREATE privilege even if the schema exists.
+    let first = match sets.last().and_then(|rows| rows.first()).map(|row| row.get_bool("has_table")) {
+        None => format!("CREATE SCHEMA {schema}"),
+        Some(Ok(true)) => format!("SELECT FROM {schema}.{MIGRATIONS_TABLE} WHERE version = 1 FOR UPDATE"),
+        Some(_) => "SELECT 1".to_owned(),
+    };
+    connection.run(&format!("{first}; SET LOCAL search_path = {schema}, pg_temp")).await
 }
 
 fn explain(error: &refinery::Error, doing: &str, platform: &SchemaName) -> Failure {

@@ -139,7 +139,9 @@ pub fn take(
     pooled: &SchemaName,
     (origin, version): (Origin<'_>, &Version),
     schema: &SchemaName,
-) -> [String; 2] {
+) -> [String; 3] {
+    let named = literal(schema.as_str());
+    let follow = version_rows::follow_settings(&run.platform, schema, pooled, schema);
     [
         format!(
             "SELECT {}.tenure_take({}, {}, '{version}', {}, {}, '{}', '{}')",
@@ -152,6 +154,12 @@ pub fn take(
             env!("CARGO_PKG_VERSION"),
         ),
         format!("ALTER SCHEMA {} RENAME TO {}", pooled.quoted(), schema.quoted()),
+        // PL/pgSQL is loaded only if a function has settings.
+        format!(
+            "{follow} WHERE EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON p.oid = d.objid \
+             WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+                 AND d.refobjid = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = {named}) AND p.proconfig IS NOT NULL)"
+        ),
     ]
 }
 

@@ -131,14 +131,25 @@ pub fn rename(platform: &SchemaName, schema: &SchemaName, role: &Identifier) -> 
     format!("SELECT {}.tenure_role_rename({named}, {role})", platform.quoted())
 }
 
+/// Changes the search path of a tenant's role, if it contains the schema's former name. The version row has the new one.
+pub fn follow(platform: &SchemaName, schema: &SchemaName, former: &SchemaName) -> String {
+    let (named, former) = (literal(schema.as_str()), literal(former.as_str()));
+    format!("SELECT {}.tenure_role_follow({named}, {former})", platform.quoted())
+}
+
 /// Fails unless the role of a tenant can be dropped with it.
 pub fn expect_droppable(platform: &SchemaName, schema: &SchemaName) -> String {
     format!("SELECT {}.tenure_role_droppable({})", platform.quoted(), literal(schema.as_str()))
 }
 
-/// Drops the role of a tenant, if it has one. The schema must be dropped first.
+/// The column that contains the new name of a role that could not be dropped, and why.
+pub const KEPT_ROLE: &str = "tenure_kept_role";
+
+/// Drops the role of a tenant, if it has one. The schema must be dropped first. A role that others granted privileges that the
+/// current role cannot revoke is kept without login; see [`KEPT_ROLE`].
 pub fn drop(platform: &SchemaName, schema: &SchemaName) -> String {
-    format!("SELECT {}.tenure_role_drop({})", platform.quoted(), literal(schema.as_str()))
+    let named = literal(schema.as_str());
+    format!("SELECT {}.tenure_role_remove({named}) AS {KEPT_ROLE}", platform.quoted())
 }
 
 /// All version rows, by schema.

@@ -174,9 +174,39 @@ pub async fn stamp(
     Ok(sets.iter().flatten().next().map(|row| row.text("row")).transpose()?.unwrap_or_default())
 }
 
-/// An expression that tries to take the lock of a non-transactional unit on its schema.
-pub fn try_alone(schema: &SchemaName) -> String {
-    format!("pg_try_advisory_xact_lock(hashtext('tenure alone'), hashtext({}))", literal(schema.as_str()))
+/// Changes the search paths of functions in `schema` from the schema's name `from` to `to`.
+pub fn follow_settings(
+    platform: &SchemaName,
+    schema: &SchemaName,
+    from: &SchemaName,
+    to: &SchemaName,
+) -> String {
+    let [schema, from, to] = [schema, from, to].map(|name| literal(name.as_str()));
+    format!("SELECT {}.tenure_follow_settings({schema}, {from}, {to})", platform.quoted())
+}
+
+/// Makes the row that [`try_alone`] locks, unless a session changes the schema's name. Send it in a transaction of its own.
+pub fn make_lock(platform: &SchemaName, schema: &SchemaName) -> String {
+    let (own, named) = (platform.quoted(), literal(schema.as_str()));
+    let is_platform = platform == schema;
+    format!(
+        "INSERT INTO {own}.tenure_lock SELECT {named} \
+         WHERE NOT EXISTS (SELECT FROM {own}.tenure_lock WHERE name = {named}) AND ({is_platform} OR EXISTS (SELECT FROM \
+             (SELECT 1 FROM {own}.tenant_version WHERE schema_name = {named} FOR KEY SHARE SKIP LOCKED) here)) \
+         ON CONFLICT DO NOTHING"
+    )
+}
+
+/// Selects, as `taken`, whether the lock of a non-transactional unit on its schema could be taken. Without a version row there is
+/// nothing to lock.
+pub fn try_alone(platform: &SchemaName, schema: &SchemaName) -> String {
+    let (own, named) = (platform.quoted(), literal(schema.as_str()));
+    let is_platform = platform == schema;
+    format!(
+        "WITH held AS MATERIALIZED (SELECT name FROM {own}.tenure_lock WHERE name = {named} FOR UPDATE SKIP LOCKED) \
+         SELECT EXISTS (SELECT FROM held) OR NOT ({is_platform} \
+             OR EXISTS (SELECT FROM {own}.tenant_version WHERE schema_name = {named})) AS taken"
+    )
 }
 
 /// Locks the row of `schema`. Fails unless it is in one of the states.

@@ -149,6 +149,8 @@ async fn restore(
     // Under the former name, its texts are valid again.
     if *schema != found.former_schema {
         operation::in_turn(connection, &message, run.limits).await.map_err(explained)?;
+        let names = (&found.former_schema, schema);
+        name_references::follow_settings(connection, &run.platform, dropped_schema, names).await?;
         let references = name_references::holding(connection, dropped_schema, &found.former_schema).await?;
         if !references.is_empty() {
             connection.run("ROLLBACK").await.map_err(explained)?;
@@ -158,6 +160,7 @@ async fn restore(
     }
     let named = literal(schema.as_str());
     message.push_each(&version_rows::undrop(&run.platform, dropped_schema, schema));
+    message.push(&roles::follow(&run.platform, schema, &found.former_schema));
     if let Some(role) = role {
         message.push(&roles::rename(&run.platform, schema, role));
     }

@@ -1,6 +1,7 @@
 //! Finds texts that contain a schema's old name after it was renamed. The server's references follow a rename; a function body, a
 //! string in a default and a comment are text and do not. Inside of the schema the search is complete: its snapshots before and
-//! after the rename, which leave the schema's own name out, differ exactly where the old name remains.
+//! after the rename, which leave the schema's own name out, differ exactly where the old name remains. Search paths of functions follow
+//! the rename: a function with its owner's privileges needs one.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +9,7 @@ use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::Connection;
 use crate::postgres::catalog::{self, Change, Property, SchemaSnapshot, Texts, Transaction, What};
+use crate::postgres::metadata::version_rows;
 use crate::tenant::operation;
 
 const OUTSIDE: &str = include_str!("name_references.sql");
@@ -16,10 +18,11 @@ const OUTSIDE: &str = include_str!("name_references.sql");
 /// others, sorted: `function f(integer): body`. The transaction stays open, unless the function fails.
 pub(in crate::tenant) async fn of(
     connection: &mut Connection,
+    platform: &SchemaName,
     old: &SchemaName,
     new: &SchemaName,
 ) -> Result<Vec<String>, Failure> {
-    let mut lines = inside(connection, old, new).await?;
+    let mut lines = inside(connection, platform, old, new).await?;
     lines.extend(outside(connection, new, old).await?);
     Ok(lines.into_iter().collect())
 }
@@ -27,6 +30,7 @@ pub(in crate::tenant) async fn of(
 /// The same for texts in the schema itself; for a copy, the name in other schemas refers to the original.
 pub(in crate::tenant) async fn inside(
     connection: &mut Connection,
+    platform: &SchemaName,
     old: &SchemaName,
     new: &SchemaName,
 ) -> Result<BTreeSet<String>, Failure> {
@@ -44,12 +48,25 @@ pub(in crate::tenant) async fn inside(
         }
         failure
     })?;
+    follow_settings(connection, platform, new, (old, new)).await?;
     let after = catalog::snapshot_as(connection, new, Transaction::Current).await?;
     // In expressions, the server's references follow the rename; another object or alias may have the same name.
     let text = |snapshot: &SchemaSnapshot| {
         snapshot.without_name(old, Texts::Compared).without_name(new, Texts::Compared)
     };
     Ok(Change::between(&text(&before), &text(&after)).iter().filter_map(reference_text).collect())
+}
+
+/// Changes the search paths of functions in `schema` that contain the name `old` to `new`.
+pub(in crate::tenant) async fn follow_settings(
+    connection: &mut Connection,
+    platform: &SchemaName,
+    schema: &SchemaName,
+    (old, new): (&SchemaName, &SchemaName),
+) -> Result<(), Failure> {
+    let sql = version_rows::follow_settings(platform, schema, old, new);
+    let ran = connection.run(&sql).await;
+    ran.map_err(|server_error| server_error.failure_on(new, "changing the search paths of functions"))
 }
 
 /// The texts in `schema` and in others that contain `name`, for a schema that already has another name.

@@ -62,5 +62,8 @@ UNION ALL
 UNION ALL
     SELECT coalesce('role ' || r.rolname, 'database ' || d.datname), 'settings'
     FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = setrole LEFT JOIN pg_database d ON d.oid = setdatabase, sought
-    WHERE (setdatabase = 0 OR d.datname = current_database()) AND array_to_string(setconfig, ' ') ~ word
+    -- A tenant may set what it likes for its own role; the search path of the renamed tenant's role follows.
+    WHERE (setdatabase = 0 OR d.datname = current_database()) AND CASE WHEN setrole = 0 THEN array_to_string(setconfig, ' ') ~ word
+        ELSE EXISTS (SELECT FROM unnest(setconfig) AS setting WHERE setting ^@ 'search_path=' AND setting ~ word)
+            AND NOT coalesce(shobj_description(setrole, 'pg_authid') ^@ 'tenure: of database ', false) END
 ) held (name, what)

@@ -10,7 +10,7 @@ use crate::ident::{Slug, literal};
 use crate::postgres::batch::{Kind, Run, SessionState, SqlBatch};
 use crate::postgres::metadata::dropped::{self, DroppedTenant};
 use crate::postgres::metadata::{self, checks, history, not_dropped, roles, state, version_rows};
-use crate::postgres::{Connection, ServerError, error};
+use crate::postgres::{Connection, Row, ServerError, error};
 use crate::settings::{Retention, Settings};
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::{FailedTenant, Kept, Purged, PurgedTenant};
@@ -156,8 +156,12 @@ async fn one(
             return Err(stopped());
         }
     }
+    let mut kept_role = None;
     match send(connection, how, &last(how, run, dropped), dropped).await {
-        Ok(_sets) => {}
+        Ok(sets) => {
+            let kept = |row: &Row| row.optional_text(roles::KEPT_ROLE).ok().flatten();
+            kept_role = sets.iter().flatten().find_map(kept);
+        }
         // If this run recorded the deletion, its transaction was committed and only the answer to COMMIT was lost.
         Err(SendError::Server(server_error))
             if server_error.sqlstate() == Some(error::NO_VERSION_ROW)
@@ -176,6 +180,7 @@ async fn one(
         schema: schema.clone(),
         objects,
         transactions,
+        kept_role,
     }))
 }
 

@@ -62,7 +62,7 @@ pub async fn rename(
             }
             operation::in_turn(connection, &message, run.limits).await.map_err(explained)?;
             if is_new {
-                let references = name_references::of(connection, &tenant.schema, &schema).await?;
+                let references = name_references::of(connection, &platform, &tenant.schema, &schema).await?;
                 if !references.is_empty() {
                     connection.run("ROLLBACK").await.map_err(explained)?;
                     return Err(name_references::failure(&tenant.schema, &references));
@@ -72,6 +72,7 @@ pub async fn rename(
             let named = literal(schema.as_str());
             if is_new {
                 message.push(&version_rows::rename(&run.platform, &tenant.schema, &schema));
+                message.push(&roles::follow(&run.platform, &schema, &tenant.schema));
             }
             if let Some(role) = &role {
                 message.push(&roles::rename(&run.platform, &schema, role));

@@ -56,6 +56,9 @@ pub struct PurgedTenant {
     pub objects: u64,
     /// The number of transactions.
     pub transactions: u64,
+    /// The new name of its role, which could not be dropped, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_role: Option<String>,
 }
 
 /// A dropped tenant that was kept.

@@ -85,6 +85,9 @@ pub fn purged(purged: &Purged, paint: Paint) -> Text {
     }
     for tenant in &purged.purged {
         text.line(format_args!("{} {}  {}", paint.good("deleted"), paint.bold(&tenant.slug), tenant.schema));
+        if let Some(role) = &tenant.kept_role {
+            text.line(format_args!("  its role cannot be dropped and is kept without login: {role}"));
+        }
     }
     for tenant in &purged.kept {
         text.line(format_args!("kept {}  {}", paint.bold(&tenant.slug), tenant.schema));

@@ -121,7 +121,7 @@ async fn run_trial(
     let has_read = connection
         .query_batch(&format!("SELECT {reads} > current_setting('tenure.read')::numeric AS more"))
         .await;
-    let references = references(connection, &names).await;
+    let references = references(connection, &run.platform, &names).await;
     let ended = connection.send(&undone).await;
     let references = references?;
     ended.map_err(|server_error| server_error.failure("rolling back a trial"))?;
@@ -171,7 +171,7 @@ async fn run_trial_with_steps(
         let new = SchemaName::pooled(Uuid::new_v4().as_u128());
         let begin = format!("{BEGIN}; {NO_IDLE_TIMEOUT}; {}", before(&units.reads));
         connection.run(&begin).await.map_err(|server_error| server_error.failure("beginning a trial"))?;
-        let references = references(connection, &[schema.clone(), new]).await;
+        let references = references(connection, &run.platform, &[schema.clone(), new]).await;
         let ended = connection.run("ROLLBACK").await;
         let references = references?;
         ended.map_err(|server_error| server_error.failure("rolling back a trial"))?;
@@ -222,9 +222,11 @@ impl StatementObserver for Units {
 
 async fn references(
     connection: &mut Connection,
+    platform: &SchemaName,
     [old, new]: &[SchemaName; 2],
 ) -> Result<BTreeSet<String>, Failure> {
-    let mut lines: BTreeSet<String> = name_references::of(connection, old, new).await?.into_iter().collect();
+    let mut lines: BTreeSet<String> =
+        name_references::of(connection, platform, old, new).await?.into_iter().collect();
     let (name, schema) = (literal(old.as_str()), literal(new.as_str()));
     let holds = |column: &str| format!("pg_catalog.strpos({column}::text, {name}) > 0");
     // The catalog truncates no name: a longer name that begins with the schema's is another name.

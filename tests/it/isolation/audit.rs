@@ -270,7 +270,6 @@ fn owners_definers_and_extensions_are_judged() {
          CREATE FUNCTION datalinx_platform.k() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
         "DROP FUNCTION org_one.f(), org_one.g(), org_one.h(), datalinx_platform.k()",
         &[
-            "definer-open | warn | datalinx_platform | function k()",
             "definer-path | deny | datalinx_platform | function k()",
             "definer-path | deny | org_one | function f()",
             "definer-path | deny | org_one | function g()",

@@ -1,6 +1,8 @@
 //! Isolation between tenants: a role each, what it may and may not do, and what an audit finds.
 
 mod audit;
+mod audit_cases;
+mod blocking;
 mod grants;
 mod logins;
 mod role_conflicts;
@@ -9,6 +11,7 @@ mod server;
 mod settings;
 mod unshown_passwords;
 
+pub use audit_cases::table as table_of_holes;
 use serde_json::Value;
 
 use crate::support::Project;

@@ -108,16 +108,20 @@ fn membership_in_an_owner_role_is_found() {
 }
 
 #[test]
-fn role_settings_that_name_the_schema_refuse_a_rename() {
+fn a_search_path_of_the_role_follows_a_rename() {
     let project = Project::seeds();
     project.file("tenure.toml", "[tenants]\nroles = true\n");
     project.run("migrate up").passes();
     project.create(&["with_settings"]);
     project.db.run("ALTER ROLE org_with_settings SET search_path = org_with_settings, public");
-    project.expect_error("tenant rename with_settings other", "name-in-text");
-    project.db.run("ALTER ROLE org_with_settings RESET search_path");
-    project.run("tenant rename with_settings with_none").passes();
-    project.db.run("DROP OWNED BY org_with_none; DROP ROLE org_with_none");
+    project.db.run("ALTER ROLE org_with_settings SET application_name = 'org_with_settings'");
+    project.run("tenant rename with_settings renamed").passes();
+    let settings = "SELECT array_to_string(setconfig, '; ') FROM pg_db_role_setting WHERE setrole = 'org_renamed'::regrole";
+    assert_eq!(
+        project.db.value(settings),
+        "search_path=org_renamed, public; application_name=org_with_settings"
+    );
+    project.db.run("DROP OWNED BY org_renamed; DROP ROLE org_renamed");
 }
 
 #[test]

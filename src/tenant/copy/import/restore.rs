@@ -110,7 +110,7 @@ impl Restore<'_> {
             None => self.identity.schema.clone(),
         };
         if self.identity.schema != *former {
-            let references = name_references::inside(connection, former, &target).await?;
+            let references = name_references::inside(connection, &run.platform, former, &target).await?;
             if !references.is_empty() {
                 let lines: Vec<String> = references.into_iter().collect();
                 return Err(name_references::failure(former, &lines));
