@@ -181,7 +181,14 @@ fn setup(code: Code) -> Setup {
         | Code::NotMigrated
         | Code::NoStatistics
         | Code::RunUnknown
+        | Code::WaitTimeout
         | Code::BaselineRefused => usage(),
+        Code::DiagramEmpty => {
+            let project = Project::empty();
+            project
+                .file("migrations/v0.0.0_to_v1.0.0_empty.sql", "-- Description: Nothing\n-- no statement\n");
+            Setup::of(project)
+        }
         Code::Settings => file("tenure.toml", "[verify.levels]\ndrop-colum = \"warn\"\n"),
         Code::NoProject => Setup::of(Project::empty()),
         Code::NoMigrations => with_settings(Setup::of(Project::empty()), ""),

@@ -115,7 +115,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         "a table that tenants may use has policies but row-level security is off, or a view that tenants may read runs with the rights of an owner to whom the policies do not apply",
         "all rows are visible",
         "ALTER TABLE … ENABLE ROW LEVEL SECURITY; for a view also FORCE ROW LEVEL SECURITY, or create the view WITH (security_invoker)",
-        "CREATE POLICY own ON org_acme.mappings USING (true);",
+        "CREATE POLICY own ON datalinx_platform.users USING (role = current_user);",
     ),
     Rule::of_catalog(
         (Tool::Audit, RuleId::SecretCatalog, Level::Deny),
@@ -145,8 +145,8 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         "tenants' roles may call a SECURITY DEFINER function outside of the tenants' schemas that does more than compute",
         "PUBLIC may call every new function, and a role that uses a table of the platform has USAGE on its schema; this may be intended",
         "revoke EXECUTE from PUBLIC, and grant it to the roles that need it",
-        "CREATE FUNCTION datalinx_platform.one() RETURNS int LANGUAGE sql SECURITY DEFINER\n\
-         \x20   SET search_path = datalinx_platform, pg_temp AS 'SELECT 1';",
+        "CREATE FUNCTION datalinx_platform.user_count() RETURNS bigint LANGUAGE sql SECURITY DEFINER\n\
+         \x20   SET search_path = datalinx_platform, pg_temp AS 'SELECT count(*) FROM users';",
     ),
     Rule::of_catalog(
         (Tool::Audit, RuleId::DefinerDynamic, Level::Deny),
