@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::signals::cancel_when_given_up;
-use super::{Context, connect, unless_interrupted};
+use super::{Context, connect, lock_wait, unless_interrupted};
 use crate::error::{Code, Failure};
 use crate::migrate;
 use crate::postgres::metadata::state;
@@ -42,6 +42,9 @@ async fn connect_and_ask(
 ) -> Result<Connection, Failure> {
     let connection = connect_requested(context, root, question).await?;
     cancel_when_given_up(connection.connector());
+    if context.reports_waits {
+        lock_wait::report(context.ui, connection.connector());
+    }
     Ok(connection)
 }
 

@@ -38,7 +38,9 @@ pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> 
     }
     let names = RULES.iter().map(|rule| rule.id.as_str()).chain(Code::ALL.iter().map(|code| code.as_str()));
     let hint = did_you_mean(&name, names);
-    let hint = hint.unwrap_or_else(|| "`tenure verify --rules` lists the rules".to_owned());
+    let hint = hint.unwrap_or_else(|| {
+        "`tenure verify --rules` lists the rules, docs/errors.md the error codes".to_owned()
+    });
     Err(Failure::new(Code::Usage, format!("no rule or error code is named {:?}", args.name)).hint(hint))
 }
 

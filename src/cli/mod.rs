@@ -23,6 +23,7 @@ mod history;
 mod html_report;
 mod init;
 mod line;
+mod lock_wait;
 mod migrate;
 mod new;
 mod overview;
@@ -85,6 +86,8 @@ struct Context {
     global: Global,
     ui: Ui,
     here: PathBuf,
+    /// Whether a note names the session that holds a lock.
+    reports_waits: bool,
 }
 
 impl Context {
@@ -155,8 +158,9 @@ fn run(cli: Cli) -> u8 {
         })
         .map_err(|error| Failure::new(Code::Io, format!("{error:#}")))
         .and_then(|(here, runtime)| {
-            let context = Context { global: cli.global, ui, here };
             let command = cli.command;
+            let reports_waits = !command.as_ref().is_some_and(lock_wait::has_reports);
+            let context = Context { global: cli.global, ui, here, reports_waits };
             runtime.block_on(signals::heeding(Box::pin(async {
                 match command {
                     Some(command) => dispatch(&context, command).await,
@@ -273,7 +277,9 @@ fn report_parse_error(error: clap::Error, arguments: &[OsString]) -> ExitCode {
     let escaped: Vec<OsString> =
         arguments.iter().map(|word| output::escape(&word.to_string_lossy()).into()).collect();
     let error = if escaped == arguments { error } else { line::parse(&escaped).err().unwrap_or(error) };
-    let error = with_escaped_values(line::without_environment(&escaped, error));
+    // The help shows the variables.
+    let error = if error.use_stderr() { line::without_environment(&escaped, error) } else { error };
+    let error = with_escaped_values(error);
     let arguments = &escaped;
     if !error.use_stderr() {
         return match error.print() {

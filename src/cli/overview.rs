@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::{Context, connect, database};
+use super::{Context, database};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::migrate::{self, Check, List, Status};
 use crate::output::{Paint, Text, plural};
-use crate::postgres::Connection;
+use crate::postgres::{Connection, DatabaseUrl};
 use crate::project::{LoadedProject, Root};
 
 /// The ways to begin outside of a project.
@@ -24,6 +24,9 @@ struct Overview {
     platform: String,
     migrations: usize,
     latest: Version,
+    /// The first error of the files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Problem>,
     templates: Vec<String>,
     /// The state of the database, or why it is unknown.
     database: Database,
@@ -34,8 +37,24 @@ struct Overview {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Database {
-    Known { platform: Option<Version>, pending: usize, tenants: usize, behind: usize },
-    Unknown { reason: String },
+    Known {
+        platform: Option<Version>,
+        pending: usize,
+        tenants: usize,
+        behind: usize,
+    },
+    Unknown {
+        reason: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<&'static str>,
+    },
+}
+
+/// A failure.
+#[derive(Debug, Serialize)]
+struct Problem {
+    code: &'static str,
+    message: String,
 }
 
 pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
@@ -50,25 +69,33 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
         Err(failure) => return Err(failure),
     };
     let LoadedProject { project, failures } = root.clone().load_with_failures();
-    let (database, next) = match failures.into_iter().next() {
-        Some(failure) => {
-            (Database::Unknown { reason: format!("the files have an error: {failure}") }, "tenure verify")
+    let error = failures.into_iter().next();
+    let (database, next) = match (&error, connected(context, &root).await) {
+        (Some(failure), _) if failure.code == Code::NoMigrations => {
+            (unknown("there are no migrations".to_owned(), None), "tenure migrate new NAME")
         }
-        None => match connected(context, &root).await {
-            Err(reason) => (Database::Unknown { reason }, "tenure migrate up"),
-            Ok(mut connection) => {
-                let status =
-                    migrate::status(&mut connection, &project, List::Counts, None, Check::Versions).await?;
-                connection.close().await;
-                (known(&status), next(&status))
-            }
-        },
+        (Some(_), _) => (unknown("the files must be correct first".to_owned(), None), "tenure verify"),
+        (None, Err(Some(failure))) => {
+            (unknown(failure.to_string(), Some(failure.code.as_str())), "tenure doctor")
+        }
+        (None, Err(None)) => {
+            let reason = "no DATABASE_URL, and the private server is not running";
+            (unknown(reason.to_owned(), None), "tenure migrate up")
+        }
+        (None, Ok(mut connection)) => {
+            let status =
+                migrate::status(&mut connection, &project, List::Counts, None, Check::Versions).await?;
+            connection.close().await;
+            (known(&status), next(&status))
+        }
     };
+    let error = error.map(|failure| Problem { code: failure.code.as_str(), message: failure.to_string() });
     let overview = Overview {
         project: root.path.display().to_string(),
         platform: root.settings.platform_schema().to_string(),
         migrations: project.chain.migrations().len(),
         latest: project.chain.latest(),
+        error,
         templates: project.templates.keys().cloned().collect(),
         database,
         next,
@@ -77,15 +104,17 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// A connection, or why there is none.
-async fn connected(context: &Context, root: &Root) -> Result<Connection, String> {
-    if let Some(url) = database::given_url(context) {
-        return connect::connect(context, url, None).await.map_err(|failure| failure.to_string());
-    }
-    match database::running_private_server(&root.path).await {
-        Some(url) => Connection::open(&url).await.map_err(|failure| failure.to_string()),
-        None => Err("no DATABASE_URL, and the private server is not running".to_owned()),
-    }
+/// A connection, made without a retry. The error is `None` if there is no database to connect to.
+async fn connected(context: &Context, root: &Root) -> Result<Connection, Option<Failure>> {
+    let url = match database::given_url(context) {
+        Some(url) => DatabaseUrl::parse(url)?,
+        None => database::running_private_server(&root.path).await.ok_or(None)?,
+    };
+    Ok(Connection::open(&url).await?)
+}
+
+fn unknown(reason: String, code: Option<&'static str>) -> Database {
+    Database::Unknown { reason, code }
 }
 
 fn known(status: &Status) -> Database {
@@ -119,7 +148,7 @@ fn begin(paint: Paint) -> Text {
 
 fn text(overview: &Overview, paint: Paint) -> Text {
     let database = match &overview.database {
-        Database::Unknown { reason } => reason.clone(),
+        Database::Unknown { reason, .. } => reason.clone(),
         Database::Known { platform, pending, tenants, behind } => {
             let version = platform.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
             let pending = match pending {
@@ -132,17 +161,16 @@ fn text(overview: &Overview, paint: Paint) -> Text {
     };
     let templates =
         if overview.templates.is_empty() { "none".to_owned() } else { overview.templates.join(", ") };
+    let chain = match &overview.error {
+        Some(problem) => format!("{} [{}]", problem.message, problem.code),
+        None => {
+            format!("{}, the latest version is {}", plural(overview.migrations, "migration"), overview.latest)
+        }
+    };
     let mut text = Text::default();
     for (key, value) in [
         ("project", format!("{} (platform schema {})", overview.project, overview.platform)),
-        (
-            "chain",
-            format!(
-                "{}, the latest version is {}",
-                plural(overview.migrations, "migration"),
-                overview.latest
-            ),
-        ),
+        ("chain", chain),
         ("templates", templates),
         ("database", database),
         ("next", paint.bold(overview.next)),

@@ -163,7 +163,13 @@ fn facts(oldest: Option<&UnderWay>, delayed: usize, activity: &Activity) -> Vec<
     if activity.waiting > 0 {
         facts.push(format!("{} for a lock", waiting(activity.waiting)));
     }
-    if let Some(LockHolder { pid, application, age, query }) = &activity.holder {
+    facts.extend(lock_holder(activity));
+    facts
+}
+
+/// The session that holds the lock, as far as this role may see it.
+pub(super) fn lock_holder(activity: &Activity) -> Option<String> {
+    activity.holder.as_ref().map(|LockHolder { pid, application, age, query }| {
         let mut fact = match pid {
             Some(pid) => format!("the lock is held by process {pid}"),
             None => "the lock is held by a prepared transaction (see pg_prepared_xacts)".to_owned(),
@@ -181,9 +187,8 @@ fn facts(oldest: Option<&UnderWay>, delayed: usize, activity: &Activity) -> Vec<
             None if pid.is_some() => fact.push_str(" (pg_read_all_stats lets this role see its query)"),
             None => {}
         }
-        facts.push(fact);
-    }
-    facts
+        fact
+    })
 }
 
 fn waiting(count: usize) -> String {

@@ -66,10 +66,9 @@ impl Ui {
     pub(super) fn new(global: &Global) -> Self {
         let now = OffsetDateTime::now_utc();
         let paint = |is_coloured: bool, term: &Term| {
-            // A pseudo-terminal without a size reports 0 columns, such as the one of a CI system.
-            let columns = term.size_checked().map(|(_rows, columns)| usize::from(columns));
-            let columns = columns.filter(|columns| term.is_term() && *columns > 0);
-            Paint { is_coloured, terminal: columns.map(|columns| Terminal { columns, now }) }
+            // A pseudo-terminal without a size, such as the one of a CI system, has no limit.
+            let columns = term.size_checked().map_or(usize::MAX, |(_rows, columns)| usize::from(columns));
+            Paint { is_coloured, terminal: term.is_term().then_some(Terminal { columns, now }) }
         };
         let (stdout, stderr) = match global.color {
             // console takes an empty CLICOLOR_FORCE for a set one.

@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, args: &WaitArgs) -> Result<u8, Failur
     let wanted = Wanted { version: args.version.clone(), tenants, timeout };
     // Each try is one attempt to connect. The notes of the first one are enough.
     let global = Global { connect_attempts: 1, ..context.global.clone() };
-    let mut once = Context { global, ui: context.ui, here: context.here.clone() };
+    let mut once = Context { global, ui: context.ui, here: context.here.clone(), reports_waits: false };
     let connect = async || {
         let connected = database::connect(&once, &project.root).await;
         once.ui = once.ui.quiet();

@@ -51,6 +51,7 @@ impl SchemaLock {
         let platform = &unit.run.platform;
         let row = version_rows::make_lock(platform, unit.schema);
         let sql = format!("{BEGIN}; {NO_IDLE_TIMEOUT}; {}", version_rows::try_alone(platform, unit.schema));
+        let (began, limit) = (Instant::now(), unit.run.limits.statement_timeout.milliseconds());
         loop {
             own.run(&row).await.map_err(|server_error| server_error.failure(doing))?;
             let sets = own.query_batch(&sql).await.map_err(|server_error| server_error.failure(doing))?;
@@ -64,6 +65,10 @@ impl SchemaLock {
                 own.close().await;
                 return Ok(None);
             }
+            if limit > 0 && began.elapsed().as_millis() >= limit {
+                own.close().await;
+                return Err(still_running(unit));
+            }
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -73,6 +78,17 @@ impl SchemaLock {
         let _released = self.0.run("ROLLBACK").await;
         self.0.close().await;
     }
+}
+
+/// The failure of a unit whose turn did not come within the statement timeout.
+fn still_running(unit: &Unit<'_>) -> Failure {
+    let message = format!(
+        "{} on {}: another run executes a statement outside of a transaction on this schema",
+        unit.migration.file, unit.schema
+    );
+    let failure = Failure::new(Code::UnitFailed, message);
+    let hint = "run the command again when that run has ended (`tenure run list`); --statement-timeout limits the wait";
+    Failure { schema: Some(unit.schema.as_str().to_owned()), ..failure.hint(hint) }
 }
 
 async fn run(unit: &Unit<'_>, connection: &mut Connection) -> UnitOutcome {

@@ -28,7 +28,12 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(connection: &Connection) -> Self {
-        Self { connector: connection.connector(), connection: None, next: Instant::now() + INTERVAL }
+        Self::first_after(connection.connector(), INTERVAL)
+    }
+
+    /// The first report is due after `pause`.
+    pub(crate) fn first_after(connector: Connector, pause: Duration) -> Self {
+        Self { connector, connection: None, next: Instant::now() + pause }
     }
 
     /// Does the work, and calls `report` meanwhile. `is_delayed` says whether a unit waits for its next attempt.
@@ -48,7 +53,8 @@ impl Watch {
         }
     }
 
-    async fn next_report(&mut self, is_delayed: &impl Fn() -> bool) -> Activity {
+    /// Waits until the next report is due. `is_delayed` says whether a unit waits for its next attempt.
+    pub(crate) async fn next_report(&mut self, is_delayed: impl Fn() -> bool) -> Activity {
         sleep_until(self.next).await;
         self.next = Instant::now() + INTERVAL;
         let mut activity = self.ask().await;

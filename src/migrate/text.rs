@@ -183,7 +183,7 @@ pub fn status(status: &Status, paint: Paint) -> Text {
         text.line(format_args!("          {}", if members.len() == 1 { message } else { equal_message }));
         text.line(format_args!(
             "          {}",
-            paint.dim(&format!("at {failed_at} by {failed_by} in run {run}"))
+            paint.dim(&format!("{} by {failed_by} in run {run}", paint.time(failed_at)))
         ));
     }
     if let Some(list) = &status.list

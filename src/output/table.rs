@@ -9,7 +9,7 @@ use super::text::{Text, escape};
 const MIN_COLUMN: usize = 8;
 
 /// Formats a table. Every column is as wide as its widest cell; trailing spaces are removed. On a terminal that is too narrow,
-/// the cells of the widest columns are cut.
+/// the cells of the widest columns are cut, except those of the first one.
 pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], paint: Paint) -> Text {
     let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| escape(cell))).collect();
     let width = |column: usize| {
@@ -38,8 +38,9 @@ pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], paint: P
 /// Makes the widest columns narrower until a line has at most `columns` characters.
 fn fit(widths: &mut [usize], columns: usize) {
     let separators = 2 * widths.len().saturating_sub(1);
+    // The first column names the row.
     while widths.iter().sum::<usize>() + separators > columns
-        && let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > MIN_COLUMN)
+        && let Some(widest) = widths.iter_mut().skip(1).max().filter(|widest| **widest > MIN_COLUMN)
     {
         *widest -= 1;
     }

@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use super::Paint;
@@ -27,7 +28,8 @@ const SERVER: &[BorrowedFormatItem<'_>] = format_description!(
 impl Paint {
     /// A time of the server: on a terminal relative to now, else without fractions of a second. Another text is returned as it is.
     pub fn time(self, text: &str) -> String {
-        let Ok(time) = OffsetDateTime::parse(text, SERVER) else { return text.to_owned() };
+        let parsed = OffsetDateTime::parse(text, SERVER).or_else(|_| OffsetDateTime::parse(text, &Rfc3339));
+        let Ok(time) = parsed else { return text.to_owned() };
         match self.terminal {
             Some(terminal) => ago(terminal.now - time).unwrap_or_else(|| time.date().to_string()),
             None => match text.split_once('.') {
@@ -86,6 +88,7 @@ mod tests {
             ("2026-11-30 07:30:00+05:30", "10 hours ago", "2026-11-30 07:30:00+05:30"),
             ("2026-11-27 12:00:00-03:30", "2 days ago", "2026-11-27 12:00:00-03:30"),
             ("2026-10-01 12:00:00+00", "2026-10-01", "2026-10-01 12:00:00+00"),
+            ("2026-11-30T11:30:00.123456Z", "30 minutes ago", "2026-11-30T11:30:00Z"),
             ("infinity", "infinity", "infinity"),
             ("30/11/2026 12:00:00 CET", "30/11/2026 12:00:00 CET", "30/11/2026 12:00:00 CET"),
         ] {

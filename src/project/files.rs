@@ -8,6 +8,7 @@ use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use super::SETTINGS_FILE;
 use super::workers::parallel_map;
 use super::{MIGRATIONS, TEMPLATES};
 use crate::chain::{Content, MigrationFile, with_unix_lines};
@@ -50,8 +51,13 @@ pub(super) fn migration_files(root: &Path) -> Loaded<MigrationFile> {
     let folder = root.join(MIGRATIONS);
     if !folder.is_dir() {
         return Loaded::failed(
-            Failure::new(Code::NoMigrations, format!("{} has no {MIGRATIONS} folder", root.display()))
-                .hint("run `tenure init` to create a project, or set its folder with -C"),
+            Failure::new(Code::NoMigrations, format!("{} has no {MIGRATIONS} folder", root.display())).hint(
+                if root.join(SETTINGS_FILE).exists() {
+                    "`tenure migrate new NAME` creates it with a first file; -C sets the project's folder"
+                } else {
+                    "run `tenure init` to create a project, or set its folder with -C"
+                },
+            ),
         );
     }
     let names = match check_inside(root, &folder, MIGRATIONS).and_then(|()| sql_files(&folder)) {

@@ -10,12 +10,12 @@ use super::cause::next_step;
 use crate::chain::{Migration, Version};
 use crate::drift::Drifted;
 use crate::migrate::TenantLine;
-use crate::output::{escape, grouped, plural, without_credentials};
+use crate::output::{Paint, elapsed, escape, grouped, plural, without_credentials};
 use crate::postgres::metadata::TenantState;
 use crate::postgres::metadata::fleet_times::{BUCKETS, StepDurations};
 use crate::postgres::metadata::platform_fingerprint::PlatformDrift;
 use crate::runs::FailureGroup;
-use crate::runs::text::{elapsed, seconds};
+
 use crate::sql::Scope;
 use crate::verify::FindingTarget;
 
@@ -65,7 +65,7 @@ pub(super) fn page(report: &Report<'_>) -> String {
                 a.skip href="#chain" { "Skip to the report" }
                 header {
                     h1 { "Fleet report" }
-                    p.dim { (shown(&report.database)) ", " (seconds(&report.times.now)) ", Tenure " (env!("CARGO_PKG_VERSION")) }
+                    p.dim { (shown(&report.database)) ", " (Paint::PLAIN.time(&report.times.now)) ", Tenure " (env!("CARGO_PKG_VERSION")) }
                     (summary(report))
                     nav aria-label="Sections" {
                         @for (id, title, _) in &sections { a href={ "#" (id) } { (title) } " " }
@@ -473,7 +473,7 @@ fn runs(report: &Report<'_>) -> Markup {
                     @for run in runs {
                         @let is_good = matches!(run.outcome.as_deref(), Some("done" | "nothing"));
                         tr {
-                            td { (seconds(&run.started_at)) }
+                            td { (Paint::PLAIN.time(&run.started_at)) }
                             td { code { (shown(&run.command)) } }
                             td class=(if is_good { "good" } else { "warn" }) { (run.outcome.as_deref().map_or_else(|| "not ended".to_owned(), shown)) }
                             td.number { (run.duration_ms.map_or_else(|| "–".to_owned(), elapsed)) }

@@ -25,10 +25,10 @@ impl std::str::FromStr for RunId {
         let is_id = id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
         if is_id && (MIN_ID..=36).contains(&id.len()) {
             Ok(Self(id))
+        } else if is_id && id.len() < MIN_ID {
+            Err(format!("{text:?} is too short: give at least {MIN_ID} characters of the run ID"))
         } else {
-            Err(format!(
-                "{text:?} is not a run ID or the first characters of one; `tenure run list` shows them"
-            ))
+            Err(format!("{text:?} is not a run ID or the start of one; `tenure run list` shows them"))
         }
     }
 }

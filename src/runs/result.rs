@@ -93,7 +93,8 @@ impl RunDetails {
         let steps = grouped(units.iter().map(|unit| (key(unit), unit.duration_ms)));
         let steps = steps.into_iter().map(|((migration, from, to, kind), mut times)| {
             times.sort_unstable();
-            let at = |share: usize| times[(times.len() - 1) * share / 100];
+            // The nearest rank: the smallest time that this share of the units does not exceed.
+            let at = |share: usize| times[(times.len() * share).div_ceil(100).max(1) - 1];
             StepTimes {
                 migration,
                 from,

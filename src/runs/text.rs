@@ -1,7 +1,7 @@
 //! The text of `run list` and `run show`.
 
 use super::{FailureGroup, RunDetails, RunList};
-use crate::output::{Paint, Text, first_names, or_dash, plural, table};
+use crate::output::{Paint, Text, elapsed, first_names, or_dash, plural, table};
 use crate::postgres::metadata::{RecordedRun, RecordedUnit};
 
 /// Up to this number, the units of a run are listed.
@@ -18,7 +18,7 @@ pub fn list(list: &RunList, paint: Paint) -> Text {
         .map(|run| {
             [
                 run.id.clone(),
-                seconds(&run.started_at),
+                paint.time(&run.started_at),
                 run.duration_ms.map_or_else(|| "–".to_owned(), elapsed),
                 outcome(run).to_owned(),
                 run.units.to_string(),
@@ -44,10 +44,10 @@ pub fn details(details: &RunDetails, paint: Paint) -> Text {
         "command   {}, by {} with Tenure {}",
         run.command, run.started_by, run.tool_version
     ));
-    let finished = run.finished_at.as_deref().map(seconds);
+    let finished = run.finished_at.as_deref().map(|time| paint.time(time));
     text.line(format_args!(
         "started   {}, finished {}",
-        seconds(&run.started_at),
+        paint.time(&run.started_at),
         or_dash(finished.as_ref())
     ));
     if let Some(duration) = run.duration_ms {
@@ -112,7 +112,7 @@ fn failures(text: &mut Text, group: &FailureGroup, paint: Paint) {
 fn units(units: &[RecordedUnit], paint: Paint) -> Text {
     let row = |unit: &RecordedUnit| {
         [
-            seconds(&unit.applied_at),
+            paint.time(&unit.applied_at),
             unit.schema.clone(),
             format!("{} → {}", unit.from, unit.to),
             elapsed(unit.duration_ms),
@@ -125,21 +125,4 @@ fn units(units: &[RecordedUnit], paint: Paint) -> Text {
 
 fn outcome(run: &RecordedRun) -> &str {
     run.outcome.as_deref().unwrap_or("not ended")
-}
-
-/// An RFC 3339 time without the fractions of a second.
-pub fn seconds(time: &str) -> String {
-    match (time.find('.'), time.ends_with('Z')) {
-        (Some(dot), true) => format!("{}Z", &time[..dot]),
-        _ => time.to_owned(),
-    }
-}
-
-/// Milliseconds for people: `250 ms`, `3.2 s`, `5m 2s`.
-pub fn elapsed(milliseconds: i64) -> String {
-    match milliseconds {
-        ..1_000 => format!("{milliseconds} ms"),
-        1_000..60_000 => format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100),
-        _ => format!("{}m {}s", milliseconds / 60_000, milliseconds / 1_000 % 60),
-    }
 }

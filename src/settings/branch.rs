@@ -4,12 +4,13 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::duration::durations;
 
 /// `[branch]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BranchSettings {
     /// The name of the parent branch; by default the provider's default branch.
@@ -21,15 +22,18 @@ pub struct BranchSettings {
     /// The TLS mode of connections to a branch; by default the provider's.
     pub sslmode: Option<BranchSslMode>,
     /// The lifetime of a branch that is not deleted.
+    #[schemars(with = "String")]
     pub expires: Expiry,
     /// How long requests to a busy provider are retried.
+    #[schemars(with = "String")]
     pub retry_timeout: RetryPolicy,
     /// How long a branch may take to become ready.
+    #[schemars(with = "String")]
     pub ready_timeout: ReadyWithin,
 }
 
 /// The TLS mode of connections to a branch. TLS is always required.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BranchSslMode {
     /// libpq's `require`.

@@ -8,7 +8,9 @@ mod duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 
 pub use base::Replaced;
 pub use branch::{Age, BranchSettings, BranchSslMode, Expiry, ReadyWithin, RetryPolicy};
@@ -18,7 +20,7 @@ use crate::error::{Code, Failure, Place, Source, did_you_mean};
 use crate::ident::{Identifier, NameError, SchemaName, SharedPath};
 
 /// The settings of a project.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// `[platform]`
@@ -40,14 +42,15 @@ pub struct Settings {
 }
 
 /// `[platform]`: the shared schema.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Platform {
+    #[schemars(with = "String")]
     schema: Identifier,
 }
 
 /// `[tenants]`: the tenants and their registry.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tenants {
     /// The prefix of a tenant's schema, before the slug.
@@ -55,18 +58,22 @@ pub struct Tenants {
     /// The template of a new tenant if none is requested.
     pub template: String,
     /// The table of tenants, in the platform schema.
+    #[schemars(with = "String")]
     pub registry: Identifier,
     /// How long a dropped tenant is kept.
+    #[schemars(with = "String")]
     pub retention: Retention,
     /// The columns of the registry.
     pub columns: Columns,
     /// The command to run after a tenant is created: the program and its arguments.
     pub after_create: Vec<String>,
     /// The time limit of that command.
+    #[schemars(with = "String")]
     pub after_create_timeout: HookTimeout,
     /// Whether every new tenant gets its own role.
     pub roles: bool,
     /// The shared schemas in a unit's search path, after its own schema.
+    #[schemars(with = "Vec<String>")]
     pub search_path: Vec<Identifier>,
     /// The prefix of a tenant's role, before the schema name. Roles belong to the whole server, whose databases may have
     /// tenants with the same name.
@@ -74,51 +81,60 @@ pub struct Tenants {
 }
 
 /// `[tenants.columns]`: the registry's columns that Tenure writes.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Columns {
     /// The random UUID.
+    #[schemars(with = "String")]
     pub id: Identifier,
     /// The display name.
+    #[schemars(with = "String")]
     pub name: Identifier,
     /// The slug.
+    #[schemars(with = "String")]
     pub slug: Identifier,
     /// The schema's name.
+    #[schemars(with = "String")]
     pub schema: Identifier,
     /// The state, such as `active` or `suspended`, if the registry has such a column.
+    #[schemars(with = "Option<String>")]
     pub status: Option<Identifier>,
 }
 
 /// `[extensions]`: the schema of extensions.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Extensions {
     /// The schema of an extension without a SCHEMA clause.
+    #[schemars(with = "String")]
     pub schema: Identifier,
 }
 
 /// `[shadow]`: the throwaway database of a verification.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Shadow {
     /// The extensions that need a superuser and may be created on a shadow. Only those of the base count (`--policy-from`).
+    #[schemars(with = "Vec<String>")]
     pub extensions: Vec<Identifier>,
 }
 
 /// `[migrate]`: the limits of a unit, and what a run accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Migrate {
     /// How long a statement waits for a lock.
+    #[schemars(with = "String")]
     pub lock_timeout: LockTimeout,
     /// How long a statement may run.
+    #[schemars(with = "String")]
     pub statement_timeout: StatementTimeout,
     /// Whether `migrate up` succeeds without changes on a database that is ahead of the chain.
     pub allow_newer: bool,
 }
 
 /// `[verify]`: the policy.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Verify {
     /// Rule id → `deny`, `warn` or `off`, for rules that differ from their default level.
@@ -131,7 +147,7 @@ pub struct Verify {
 }
 
 /// `[audit]`: the policy of `tenure tenant audit`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Audit {
     /// Rule id → `deny`, `warn` or `off`, for rules that differ from their default level.
@@ -139,7 +155,7 @@ pub struct Audit {
 }
 
 /// `[verify] contract`: how a contract step is accepted. It removes something that a running release may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Contract {
     /// An `-- Allow:` line.
@@ -197,6 +213,11 @@ fn constant_identifier(name: &'static str) -> Identifier {
 }
 
 impl Settings {
+    /// The JSON Schema of `tenure.toml`, for editors.
+    pub fn json_schema() -> Value {
+        schemars::schema_for!(Self).to_value()
+    }
+
     /// Reads the text of `tenure.toml`.
     pub fn read(source: &Arc<Source>) -> Result<Self, Failure> {
         let mut settings: Self = toml::from_str(&source.text).map_err(|error| {
@@ -204,9 +225,10 @@ impl Settings {
                 Some(span) => Place::at(source, span),
                 None => Place::File(source.file.clone()),
             };
-            Failure::new(Code::Settings, error.message().to_owned())
-                .at(place)
-                .hint(meant_key(error.message()).unwrap_or_else(|| "README.md lists the settings".to_owned()))
+            Failure::new(Code::Settings, error.message().to_owned()).at(place).hint(
+                meant_key(error.message())
+                    .unwrap_or_else(|| "docs/reference.md lists the settings".to_owned()),
+            )
         })?;
         settings.verify.places = places(source);
         let invalid =
@@ -274,11 +296,34 @@ impl Settings {
     }
 }
 
-/// The hint with the known keys that are similar to an unknown one. serde's message has the unknown key and then the known ones
-/// in backticks.
+/// The hint with the known keys that are similar to an unknown one, or with its table. serde's message has the unknown key and
+/// then the known ones in backticks.
 fn meant_key(message: &str) -> Option<String> {
     let mut quoted = message.strip_prefix("unknown ")?.split('`').skip(1).step_by(2);
-    did_you_mean(quoted.next()?, quoted)
+    let unknown = quoted.next()?;
+    let schema = Settings::json_schema();
+    let has_key = |key: &&String| key.rsplit_once('.').is_some_and(|(_, last)| last == unknown);
+    let keys = setting_keys(&schema);
+    let elsewhere = keys.iter().find(has_key).and_then(|key| key.rsplit_once('.'));
+    did_you_mean(unknown, quoted)
+        .or_else(|| elsewhere.map(|(table, key)| format!("{key} belongs to [{table}]")))
+}
+
+/// The keys of all settings, such as `tenants.columns.id`.
+pub fn setting_keys(schema: &Value) -> Vec<String> {
+    fn collect(schema: &Value, root: &Value, path: &str, keys: &mut Vec<String>) {
+        let target = schema["$ref"].as_str().and_then(|reference| root.pointer(reference.strip_prefix('#')?));
+        let Some(properties) = target.unwrap_or(schema)["properties"].as_object() else {
+            return keys.push(path.to_owned());
+        };
+        for (name, inner) in properties {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            collect(inner, root, &path, keys);
+        }
+    }
+    let mut keys = Vec::new();
+    collect(schema, schema, "", &mut keys);
+    keys
 }
 
 /// The positions of the rules' levels in the file. Unknown rules are reported elsewhere, with these positions.

@@ -30,8 +30,12 @@ pub fn reached(waited: &Waited, paint: Paint) -> Text {
 
 /// The failure at the time limit.
 pub fn failure(waited: &Waited, timeout: Duration) -> Failure {
-    let message =
-        format!("version {} was not reached within {}: {}", waited.version, elapsed(timeout), waited.state());
+    let within = if timeout.is_zero() {
+        "is not reached".to_owned()
+    } else {
+        format!("was not reached within {}", elapsed(timeout))
+    };
+    let message = format!("version {} {within}: {}", waited.version, waited.state());
     Failure::new(Code::WaitTimeout, message)
         .hint("`tenure status --tenants` shows the versions, `tenure migrate up` migrates what is behind; --timeout waits longer")
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use regex::Regex;
 use tenure::error::{Class, Code, Retry};
+use tenure::settings::{Settings, setting_keys};
 use tenure::verify::{Impact, Rule, Tool};
 
 use crate::command_line::verbs;
@@ -139,9 +140,9 @@ fn docs_rules_md_is_the_list_of_rules() {
 fn docs_audit_md_is_the_list_of_its_rules() {
     let mut text = String::from(
         "# Rules of the audit\n\nGenerated from the list in `src/verify/rules/catalog.rs`; `cargo xtask bless` updates it.\n\n\
-         `tenure tenant audit` asks the database's catalog; [isolation.md](isolation.md) is about what it proves. `deny` makes its exit\n\
-         code 1, `warn` tells. `[audit.levels]` in `tenure.toml` changes a rule's level, to `off` too. Each finding has the\n\
-         statement that mends it, where one does.\n",
+         `tenure tenant audit` reads the database's catalog; [isolation.md](isolation.md) describes what it checks. A finding with the level\n\
+         `deny` makes the exit code 1; `warn` only reports. `[audit.levels]` in `tenure.toml` changes the level of a rule, also to `off`.\n\
+         Each finding shows the statement that fixes it, if there is one.\n",
     );
     text.extend(Tool::Audit.rules().map(section));
     text.push_str(
@@ -170,6 +171,30 @@ fn section(rule: &Rule) -> String {
         if rule.bad.starts_with("$ ") { "text" } else { "sql" },
         rule.bad,
     )
+}
+
+#[test]
+fn the_schema_of_the_settings_is_that_of_the_program() {
+    let schema = Settings::json_schema();
+    assert_generated("schemas/tenure.json", &format!("{}\n", serde_json::to_string_pretty(&schema).unwrap()));
+    let settings = std::fs::read_to_string(document("tenure.toml")).unwrap();
+    let settings: serde_json::Value = toml::from_str(&settings).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    assert!(validator.is_valid(&settings), "{:?}", validator.iter_errors(&settings).next());
+    for (table, key) in [("platform", "shema"), ("migrate", "lock_timout")] {
+        assert!(!validator.is_valid(&serde_json::json!({ table: { key: "x" } })), "{table}.{key}");
+    }
+    let reference = std::fs::read_to_string(document("docs/reference.md")).unwrap();
+    for key in setting_keys(&schema) {
+        let (table, last) = key.rsplit_once('.').unwrap();
+        let is_listed = reference.lines().any(|line| {
+            line.starts_with(&format!("| `{key}`"))
+                || (line.starts_with(&format!("| `{table}."))
+                    && line.split(" | ").next().unwrap().contains(&format!("`.{last}`")))
+                || line.starts_with(&format!("| `{key}."))
+        });
+        assert!(is_listed, "docs/reference.md has no {key}");
+    }
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn a_tenant_that_fails_is_as_before_and_mending_it_lets_the_rest_be_done() {
               1 at 1.0.5
     failed    org_b  v1.0.4_to_v1.0.5_next.sql:5
               v1.0.4_to_v1.0.5_next.sql on org_b: division by zero
-              at TIME by tenure in run UUID
+              TIME by tenure in run UUID
 
     slug  schema  version  status
     a     org_a   1.0.5    active

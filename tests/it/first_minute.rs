@@ -153,7 +153,9 @@ fn a_message_says_what_to_correct() {
         ("[migrate]\nlock_timout = \"5s\"", "did you mean lock_timeout?"),
         ("[tenants.columns]\nslugg = \"x\"", "did you mean slug?"),
         ("[verify]\ncontract = \"quieries\"", "did you mean queries?"),
-        ("[branch]\nzzz = 1", "README.md lists the settings"),
+        ("[platform]\nlock_timeout = \"1s\"", "lock_timeout belongs to [migrate]"),
+        ("[tenants]\nslug = \"x\"", "slug belongs to [tenants.columns]"),
+        ("[branch]\nzzz = 1", "docs/reference.md lists the settings"),
     ] {
         project.file("tenure.toml", settings);
         assert_eq!(project.expect_error("verify", "settings")["error"]["hint"], hint, "{settings}");

@@ -88,8 +88,11 @@ fn added(text: &str) -> Vec<String> {
 fn concerns(first: &str, second: &str) -> bool {
     let makes: Vec<_> = statements(first)
         .into_iter()
-        .flat_map(|statement| statement.names)
-        .filter(|name| name.role == NameRole::Created)
+        .flat_map(|statement| {
+            // What is dropped is not there for the second.
+            let drops = statement.verb().starts_with("DROP");
+            statement.names.into_iter().filter(move |name| drops || name.role == NameRole::Created)
+        })
         .map(|name| name.name)
         .chain(added(first))
         .collect();

@@ -142,6 +142,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rpds", &["verify"]),
     ("rustix", &["postgres", "tenant"]),
     ("rustls", &["branch"]),
+    ("schemars", &["settings"]),
     ("semver", &["chain"]),
     ("serde_sarif", &["verify"]),
     ("sha2", &["branch", "chain", "postgres", "tenant"]),

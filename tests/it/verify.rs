@@ -401,7 +401,7 @@ fn every_rule_and_every_code_is_explained_and_no_other_name() {
 
     ----- stderr -----
     error[usage]: no rule or error code is named "xyzzy"
-     = help: `tenure verify --rules` lists the rules
+     = help: `tenure verify --rules` lists the rules, docs/errors.md the error codes
     "#);
 }
 

@@ -101,7 +101,7 @@ pub async fn runs(
             "WITH r AS (SELECT * FROM {schema}.run WHERE {filter} ORDER BY started_at DESC, id LIMIT {limit}) \
              SELECT id::text AS id, command, outcome, {}, {}, started_by, tool_version, \
                  round(extract(epoch FROM finished_at - started_at) * 1000)::int8 AS duration_ms, \
-                 coalesce(h.units, 0)::int8 AS units, coalesce(f.failed, 0)::int8 AS failed \
+                 coalesce(h.units, 0)::int8 AS units, greatest(coalesce(f.failed, 0), coalesce((counts ->> 'failed')::int8, 0), (outcome = 'failed')::int)::int8 AS failed \
              FROM r LEFT JOIN (SELECT run_id, count(*) AS units FROM {schema}.migration_history \
                      WHERE kind <> '{begun}' AND run_id IN (SELECT id FROM r) GROUP BY 1) h ON h.run_id = r.id \
                  LEFT JOIN ({failed}) f ON f.run_id = r.id ORDER BY r.started_at DESC, r.id",

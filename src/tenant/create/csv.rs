@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use csv::{ErrorKind, StringRecord};
 
-use crate::error::{Code, Failure, Place, Source};
+use crate::error::{Code, Failure, Place, Source, did_you_mean};
 use crate::output::plural;
 
 /// The prefix of a column with a parameter's values.
@@ -49,7 +49,12 @@ pub fn from_csv(file: &str, text: &str) -> Result<Vec<NewTenant>, Failure> {
             || header.strip_prefix(SET).is_some_and(|key| !key.is_empty())
     };
     if let Some(odd) = headers.iter().find(|header| !is_column(header)) {
-        return Err(wrong_header(format!("{odd:?} is not a column of a list of tenants")));
+        let failure = wrong_header(format!("{odd:?} is not a column of a list of tenants"));
+        return Err(match did_you_mean(odd, ["slug", "name", "template"]) {
+            _ if odd.contains([';', '\t']) => failure.hint("separate the columns with commas"),
+            Some(near) => failure.hint(near),
+            None => failure,
+        });
     }
     if let Some(twice) = headers.iter().find(|one| headers.iter().filter(|other| one == other).count() > 1) {
         return Err(wrong_header(format!("the list of tenants has the column {twice:?} twice")));

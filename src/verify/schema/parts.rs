@@ -49,7 +49,9 @@ fn word(text: &str) -> String {
         let tag = text[1..].find('$').map_or(0, |end| end + 2);
         return text.get(tag..text.len().saturating_sub(tag)).unwrap_or_default().trim().to_owned();
     }
-    if text.contains('\'') { text.to_owned() } else { normalized(text) }
+    // A name in double quotes may contain an apostrophe.
+    let is_name = text.trim_start_matches(['u', 'U', '&']).starts_with('"');
+    if text.contains('\'') && !is_name { text.to_owned() } else { normalized(text) }
 }
 
 /// The columns that the condition proves to be not NULL: `a IS NOT NULL AND …`.

@@ -23,6 +23,28 @@ fn a_dry_run_reports_and_leaves_nothing() {
 }
 
 #[test]
+fn a_dry_run_can_use_a_copy_on_an_own_server() {
+    let fixture = Fixture::new();
+    let before = fixture.project.db.dump(&[]);
+    let url = fixture.project.db.url.clone();
+    let local = |more: &[(&str, &str)]| {
+        let given = [("command", "dry-run"), ("provider", "local")];
+        fixture.job.uses(&[&given[..], more].concat())
+    };
+    let ran = local(&[("database_url", &url)]);
+    assert_eq!((ran.code, ran.outputs["verdict"].as_str()), (0, "pass"), "{ran:?}");
+    let report = std::fs::read_to_string(&ran.outputs["report_file"]).unwrap();
+    assert!(report.contains("workspaces") && !report.contains("://"), "{report}");
+    assert_eq!(fixture.project.db.dump(&[]), before);
+    assert_eq!(fixture.neon.ever_made(), 0);
+    let ran = local(&[]);
+    assert_eq!((ran.code, ran.outputs["verdict"].as_str()), (1, "not-verified"), "{ran:?}");
+    assert!(ran.summary.contains("database_url is empty"), "{}", ran.summary);
+    let ran = fixture.job.uses(&[("command", "dry-run"), ("provider", "elsewhere"), ("database_url", &url)]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+}
+
+#[test]
 fn only_what_was_found_out_is_a_verdict() {
     type Spoil = fn(&Fixture);
     let cases: [(&str, i32, Spoil); 4] = [

@@ -166,6 +166,8 @@ fn every_command_line_of_tenure_is_one_that_the_program_knows() {
     assert!(lines.len() > 12, "{lines:?}");
     for (name, line) in lines {
         // Variables are words here; what holds any number of words holds none.
+        let line =
+            ["\"$PROVIDER\"", "\"$provider\""].iter().fold(line, |line, name| line.replace(name, "neon"));
         let words = shlex::split(&line.replace("\"$@\"", "")).unwrap();
         let output = project.run_words(words.iter().map(String::as_str).chain(["--help"]));
         assert_eq!(output.code, 0, "{name}: tenure {line}: {output}");
@@ -210,7 +212,10 @@ fn the_script_for_other_systems_does_what_it_says() {
         super::verify::git(project.dir.path(), line);
     }
     let without = run(&script, &[]);
-    assert!(without.code == 1 && without.stderr.contains("has no NEON_API_KEY"), "{without}");
+    assert!(without.code == 1 && without.stderr.contains("neither NEON_API_KEY nor"), "{without}");
+    let local = run(&script, &[("COPY_DATABASE_URL", project.db.url.clone())]);
+    local.passes();
+    assert_eq!(neon.ever_made(), 0, "the copy is on the same server");
     run(&script, &neon.environment()).passes();
     assert_eq!((neon.branches(), neon.ever_made()), (vec![], 1));
     assert!(std::fs::read_to_string(project.dir.path().join("report.md")).unwrap().contains("Tenure"));
@@ -220,4 +225,41 @@ fn the_script_for_other_systems_does_what_it_says() {
         run(&script, &neon.environment()).passes();
         assert!(neon.branches().is_empty());
     }
+}
+
+#[test]
+fn the_job_of_gitlab_runs_the_script_and_writes_the_findings() {
+    let job = &yaml(&block("docs/ci.md", "yaml file=.gitlab-ci.yml"))["tenure"];
+    let project = Project::with_tenants(&["acme"]);
+    project.file("ci/tenure.sh", block("docs/ci.md", "sh file=ci/tenure.sh"));
+    for line in
+        ["init --quiet", "add .", "commit --quiet -m base", "update-ref refs/remotes/origin/main HEAD"]
+    {
+        super::verify::git(project.dir.path(), line);
+    }
+    project.next_migration("ALTER TABLE workspaces ADD COLUMN more int;");
+    for line in ["add .", "commit --quiet -m change"] {
+        super::verify::git(project.dir.path(), line);
+    }
+    let given = [("CI_MERGE_REQUEST_IID", "7"), ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main")];
+    let variables = job["variables"].as_object().unwrap().iter().map(|(name, value)| {
+        let value = string(value);
+        let known = given.iter().find(|(name, _)| value == format!("${name}"));
+        (name.clone(), known.map_or(value, |(_, value)| (*value).to_owned()))
+    });
+    let variables: Vec<_> = variables.collect();
+    let tenure = Path::new(assert_cmd::cargo::cargo_bin!("tenure")).parent().unwrap();
+    for line in job["script"].as_array().unwrap() {
+        let mut command = Command::new("sh");
+        command.args(["-ec", &string(line)]).current_dir(project.dir.path()).envs(variables.iter().cloned());
+        command.env("PATH", format!("{}:{}", tenure.display(), std::env::var("PATH").unwrap()));
+        command.env("COPY_DATABASE_URL", &project.db.url).env_remove("NEON_API_KEY");
+        command.envs(crate::support::postgres_folder().map(|folder| ("TENURE_PG_BINDIR", folder)));
+        crate::support::Output::of(&command.finish()).passes();
+    }
+    for file in job["artifacts"]["paths"].as_array().unwrap() {
+        assert!(project.dir.path().join(string(file)).exists(), "{file}");
+    }
+    let findings = project.dir.path().join(string(&job["artifacts"]["reports"]["codequality"]));
+    assert_eq!(std::fs::read_to_string(findings).unwrap().trim(), "[]");
 }

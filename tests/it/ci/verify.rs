@@ -60,6 +60,19 @@ fn every_verdict_is_reported_and_only_success_is_green() {
 }
 
 #[test]
+fn with_shadow_the_effects_are_judged_too() {
+    // The text does not tell what the function does.
+    let hidden = "-- Migration: v1.0.4 to v1.0.5\n-- Description: d\n-- Allow: opaque-code because it is tested\n-- Scope: platform\n\
+                  DO $$ BEGIN EXECUTE 'ALTER TABLE ' || 'datalinx_platform.users DROP COLUMN email'; END $$;\n";
+    let project = Project::seeds();
+    merged(&project, "migrations/v1.0.4_to_v1.0.5_a.sql", hidden);
+    let job = Job::new(project.dir.path());
+    let ran = job.uses(&[("command", "verify"), ("shadow", "true")]);
+    assert_eq!((ran.outputs["verdict"].as_str(), ran.code), ("fail", 1), "{ran:?}");
+    assert!(ran.summary.contains("drop-column"), "{}", ran.summary);
+}
+
+#[test]
 fn a_pull_request_cannot_lower_the_policy() {
     let project = Project::seeds();
     project.file("migrations/v1.0.4_to_v1.0.5_a.sql", HARMFUL);

@@ -174,3 +174,35 @@ fn runs_a_rename_and_a_drop_wait_for_a_build_that_waits_for_none_of_them() {
     );
     drop_roles(&project);
 }
+
+#[test]
+fn a_command_names_the_session_that_it_waits_for() {
+    let project = fleet();
+    let lock = "SELECT FROM datalinx_platform.tenant_version WHERE schema_name = 'org_one' FOR UPDATE";
+    let holder = Session::holding(&project.db, lock);
+    let rename = project.start("tenant rename one uno");
+    let _waiting = project.db.wait_for_waiting(1);
+    // Longer than the two seconds before the first question.
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    holder.release();
+    let rename = rename.end();
+    assert_eq!(rename.code, 0, "{rename}");
+    let note = rename.stderr.lines().find(|line| line.starts_with("waiting: ")).unwrap_or_default();
+    assert!(note.contains("held by process") && note.contains("SELECT FROM"), "{rename}");
+    drop_roles(&project);
+}
+
+#[test]
+fn a_run_waits_for_another_runs_build_no_longer_than_the_statement_timeout() {
+    let project = fleet();
+    project.next_migration("CREATE INDEX CONCURRENTLY workspace_names ON workspaces (name);");
+    let writer = Session::holding(&project.db, "INSERT INTO org_one.workspaces (name) VALUES ('w')");
+    let first = project.start("migrate up --jobs 1");
+    let _building = project.db.wait_for_waiting(1);
+    let second = project.run("migrate up --statement-timeout 2s");
+    assert_eq!(second.code, 1, "{second}");
+    assert!(second.stderr.contains("another run executes a statement outside of a transaction"), "{second}");
+    writer.release();
+    assert_eq!(first.end().code, 0);
+    drop_roles(&project);
+}
