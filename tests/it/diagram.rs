@@ -220,3 +220,34 @@ fn two_hundred_tables_take_a_second() {
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert_eq!(texts(&svg).iter().filter(|text| text.starts_with("table_")).count() / 2, 200);
 }
+
+#[test]
+fn a_reference_between_odd_names_is_drawn() {
+    let project = Project::seeds();
+    let tables = "CREATE TABLE {org_schema}.\"a'b\" (id int PRIMARY KEY);\n\
+                  CREATE TABLE {org_schema}.\"c\"\"d\" (\"x'y\" int REFERENCES {org_schema}.\"a'b\" (id));\n\
+                  CREATE TABLE {org_schema}.\"e f\" (r int REFERENCES {org_schema}.\"c\"\"d\" (\"x'y\"), UNIQUE (r));\n\
+                  ALTER TABLE {org_schema}.\"c\"\"d\" ADD UNIQUE (\"x'y\");\n";
+    // The key of the third table needs the unique column.
+    let lines: Vec<&str> = tables.lines().collect();
+    let sorted = [lines[0], lines[1], lines[3], lines[2]].join("\n");
+    project.file("tenant_templates/default/900_odd.sql", sorted);
+    let references = |line: &str| {
+        let (code, document) = project.json(line);
+        assert_eq!(code, 0, "{document}");
+        let clusters = document["clusters"].as_array().unwrap();
+        let index = |reference: &Value, end: &str| {
+            let at = |part: usize| usize::try_from(reference[end][part].as_u64().unwrap()).unwrap();
+            clusters[at(0)]["tables"][at(1)]["name"].as_str().unwrap().to_owned()
+        };
+        let all = document["references"].as_array().unwrap().iter();
+        all.map(|reference| (index(reference, "from"), index(reference, "to"))).collect::<BTreeSet<_>>()
+    };
+    let expected = [("c\"d", "a'b"), ("e f", "c\"d")].map(|(from, to)| (from.to_owned(), to.to_owned()));
+    let of_files = references("diagram");
+    assert!(expected.iter().all(|edge| of_files.contains(edge)), "{of_files:?}");
+    project.run("migrate up").passes();
+    project.run("tenant create acme").passes();
+    let of_tenant = references("diagram --tenant acme");
+    assert!(expected.iter().all(|edge| of_tenant.contains(edge)), "{of_tenant:?}");
+}

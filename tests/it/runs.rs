@@ -125,3 +125,13 @@ fn the_history_has_percentiles_by_migration() {
     assert_eq!(document.get("migrations"), None);
     assert_eq!(Project::seeds().json("migrate history").1, json!({"history": [], "migrations": []}));
 }
+
+#[test]
+fn failed_tenants_of_a_list_are_counted() {
+    let project = Project::with_tenants(&["acme"]);
+    project.file("list.csv", "slug\nglobex\nacme\nBAD\n");
+    assert_eq!(project.run("tenant create --from list.csv").code, 4);
+    assert_eq!(project.json("run list").1["runs"][0]["failed"], json!(2));
+    project.expect_error("tenant login acme", "tenant-without-role");
+    assert_eq!(project.json("run list").1["runs"][0]["failed"], json!(1));
+}
