@@ -78,9 +78,11 @@ fn fits_in_a_transaction(text: &str) -> bool {
     statements(text).iter().all(|statement| statement.transactional && !statement.is_begin_or_commit())
 }
 
-/// The columns that a text adds.
-fn added(text: &str) -> Vec<String> {
-    let words = regex::Regex::new(r"(?i)\badd\s+(?:column\s+)?(?:if\s+not\s+exists\s+)?(\w+)").unwrap();
+/// The columns that a text adds, and the columns and constraints that it drops.
+fn added_or_dropped(text: &str) -> Vec<String> {
+    let words =
+        r"(?i)\b(?:add\s+(?:column\s+)?|drop\s+(?:column|constraint)\s+)(?:if\s+(?:not\s+)?exists\s+)?(\w+)";
+    let words = regex::Regex::new(words).unwrap();
     words.captures_iter(text).map(|found| found[1].to_owned()).collect()
 }
 
@@ -94,7 +96,7 @@ fn concerns(first: &str, second: &str) -> bool {
             statement.names.into_iter().filter(move |name| drops || name.role == NameRole::Created)
         })
         .map(|name| name.name)
-        .chain(added(first))
+        .chain(added_or_dropped(first))
         .collect();
     let named = |name: &String| {
         second.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == name)
@@ -207,11 +209,10 @@ proptest! {
         prop_assume!(!concerns(first, second));
         let joined = format!("{first}\n;{second}");
         prop_assume!(fits_in_a_transaction(first) && fits_in_a_transaction(second));
-        let mut left = denials(&joined);
+        let of_both = denials(&joined);
+        // Doing the same twice is one finding.
         for rule in [denials(first), denials(second)].concat() {
-            let at = left.iter().position(|found| *found == rule);
-            prop_assert!(at.is_some(), "{rule} is lost: {joined}");
-            left.remove(at.unwrap());
+            prop_assert!(of_both.contains(&rule), "{rule} is lost: {joined}");
         }
     }
 
