@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::chain::Version;
 use crate::error::{Class, Code, Failure};
 use crate::ident::Slug;
+use crate::output::elapsed;
 use crate::postgres::metadata::reached;
 use crate::postgres::{Backoff, Connection};
 use crate::settings::Settings;
@@ -73,7 +74,8 @@ pub async fn wait(
         let left = wanted.timeout.saturating_sub(began.elapsed());
         if let (Some(mut failure), true) = (failure, left.is_zero()) {
             if !wanted.timeout.is_zero() {
-                failure.message = format!("{} (waited {})", failure.message, text::elapsed(began.elapsed()));
+                failure.message =
+                    format!("{} (waited {})", failure.message, elapsed(began.elapsed().as_millis()));
             }
             return Err(failure);
         }
@@ -112,7 +114,7 @@ async fn limited<T>(limit: Duration, work: impl Future<Output = Result<T, Failur
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
         Err(Failure::new(
             Code::ServerUnreachable,
-            format!("the database did not answer within {}", text::elapsed(limit)),
+            format!("the database did not answer within {}", elapsed(limit.as_millis())),
         ))
     })
 }

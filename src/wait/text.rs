@@ -4,16 +4,7 @@ use std::time::Duration;
 
 use super::{Missing, Waited};
 use crate::error::{Code, Failure};
-use crate::output::{Paint, Text, first_names, grouped, or_dash, plural};
-
-/// A duration for people: `250 ms`, `3.2 s`, `5m 2s`.
-pub fn elapsed(duration: Duration) -> String {
-    match duration.as_millis() {
-        milliseconds @ 0..1_000 => format!("{milliseconds} ms"),
-        milliseconds @ 1_000..60_000 => format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100),
-        milliseconds => format!("{}m {}s", milliseconds / 60_000, milliseconds / 1_000 % 60),
-    }
-}
+use crate::output::{Paint, Text, elapsed, first_names, grouped, or_dash, plural};
 
 /// The text of a wait that succeeded.
 pub fn reached(waited: &Waited, paint: Paint) -> Text {
@@ -24,7 +15,7 @@ pub fn reached(waited: &Waited, paint: Paint) -> Text {
         "{}  {what} at {} or later, after {}",
         paint.good("reached"),
         waited.version,
-        elapsed(Duration::from_millis(took))
+        elapsed(took)
     ))
 }
 
@@ -33,7 +24,7 @@ pub fn failure(waited: &Waited, timeout: Duration) -> Failure {
     let within = if timeout.is_zero() {
         "is not reached".to_owned()
     } else {
-        format!("was not reached within {}", elapsed(timeout))
+        format!("was not reached within {}", elapsed(timeout.as_millis()))
     };
     let message = format!("version {} {within}: {}", waited.version, waited.state());
     Failure::new(Code::WaitTimeout, message)
