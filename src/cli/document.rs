@@ -28,11 +28,11 @@ pub(super) trait Document: Serialize {}
 /// A document with the failure of the command.
 #[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct WithError<T> {
-    #[serde(flatten)]
-    pub(super) document: T,
     /// Why the command failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<ErrorJson>,
+    #[serde(flatten)]
+    pub(super) document: T,
 }
 
 /// The failure of any command.

@@ -101,7 +101,7 @@ fn repair_shows_the_changed_lines_and_asks() {
     project.file(PLATFORM_FILE, format!("{before}-- an afterthought\n"));
     assert_eq!(
         project.json("migrate repair --yes"),
-        (0, json!({ "edited": ["v1.0.1_to_v1.0.2_create_audit_log.sql"], "gone": [] }))
+        (0, json!({ "outcome": "done", "edited": ["v1.0.1_to_v1.0.2_create_audit_log.sql"], "gone": [] }))
     );
     assert_eq!(project.run("status --check").code, 0);
     // Nothing to accept needs no answer.

@@ -48,7 +48,7 @@ pub fn refused(cases: &[Case<'_>]) {
         let (exit, document) = project.json("migrate up");
         let error = &document["error"];
         assert_eq!((exit, error["code"].as_str()), (2, Some(*code)), "{names:?} {document}");
-        assert_eq!(document.as_object().unwrap().len(), 1, "{document}");
+        assert_eq!(document.as_object().unwrap().len(), 2, "{document}");
         let mut shown = error["file"].as_str().unwrap_or_default().to_owned();
         if let (Some(line), Some(column)) = (error["line"].as_u64(), error["column"].as_u64()) {
             shown = format!("{shown}:{line}:{column}");

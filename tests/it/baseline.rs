@@ -33,7 +33,10 @@ fn version(project: &Project) -> Vec<String> {
 fn a_database_without_a_version_gets_one_and_goes_on_from_there() {
     let project = made_by_hand("");
     let (exit, document) = project.json("migrate baseline 1.0.2");
-    assert_eq!((exit, document), (0, json!({ "platform": { "from": "0.0.0", "to": "1.0.2" } })));
+    assert_eq!(
+        (exit, document),
+        (0, json!({ "outcome": "done", "platform": { "from": "0.0.0", "to": "1.0.2" } }))
+    );
     let (exit, document) = project.json("migrate up");
     assert_eq!((exit, &document["platform"]), (0, &json!({ "from": "1.0.2", "to": "1.0.4" })), "{document}");
     let kinds = "SELECT kind || ' ' || from_version || ' ' || to_version FROM datalinx_platform.migration_history ORDER BY id";

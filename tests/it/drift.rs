@@ -26,6 +26,7 @@ fn drift_names_exactly_the_manual_changes() {
     project.create(&tenants);
     let (code, document) = project.json("drift");
     let expected = json!({
+        "outcome": "done",
         "tenants": {"total": 10, "same": 10, "different": 0},
         "platform": {"state": "same"},
         "differences": [],

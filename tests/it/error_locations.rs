@@ -59,7 +59,10 @@ fn the_private_server_can_be_stopped_whatever_the_settings_say() {
     assert_eq!(project.run("status").code, 2);
     let shown = project.json("dev url").1;
     assert!(url.contains(shown["url"].as_str().unwrap()), "{url} {shown}");
-    assert_eq!(project.json("dev stop"), (0, json!({ "running": false, "stopped": true })));
+    assert_eq!(
+        project.json("dev stop"),
+        (0, json!({ "outcome": "done", "running": false, "stopped": true }))
+    );
     project.run("dev reset --yes").passes();
 }
 

@@ -105,6 +105,7 @@ fn a_plan_is_shown_and_nothing_is_written() {
     assert_eq!(code, 0);
     assert_snapshot!(serde_json::to_string_pretty(&plan).unwrap(), @r#"
     {
+      "outcome": "done",
       "steps": [
         {
           "migration": "v1.0.2_to_v1.0.3_add_workspace_settings.sql",

@@ -150,7 +150,7 @@ fn an_applied_file_that_was_edited_is_refused_and_repair_accepts_it() {
     assert!(message.contains(history("checksum").last().unwrap()), "{message}");
     assert_eq!(history("row_to_json(migration_history)")[..before.len()], before[..], "append only");
     assert!(project.run("migrate up").ok().stdout.starts_with("nothing to do"));
-    assert_eq!(project.json("migrate repair --yes"), (0, json!({ "edited": [], "gone": [] })));
+    assert_eq!(project.json("migrate repair --yes"), (0, json!({ "outcome": "done", "edited": [], "gone": [] })));
     // The file as it was is now the edited one.
     project.file(file, text);
     assert_eq!(refused(&project, "migrate up").0["error"]["code"], "migration-edited");
@@ -182,7 +182,7 @@ fn an_applied_file_that_is_gone_is_refused_and_repair_accepts_it() {
     let before = rows();
     assert_eq!(
         project.json("migrate repair --yes"),
-        (0, json!({ "edited": [], "gone": ["v0.0.0_to_v1.0.0_first.sql"] })),
+        (0, json!({ "outcome": "done", "edited": [], "gone": ["v0.0.0_to_v1.0.0_first.sql"] })),
     );
     assert_eq!(rows()[..before.len()], before[..], "append only");
     assert!(project.run("migrate up").ok().stdout.starts_with("nothing to do"));

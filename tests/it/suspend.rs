@@ -109,6 +109,6 @@ fn the_role_that_is_shown_is_called_as_the_settings_say() {
     project.db.run("CREATE ROLE org_shown_role");
     assert_eq!(project.json("tenant show shown_role").1["role"], serde_json::Value::Null);
     project.db.run(&format!("CREATE ROLE {prefix}org_shown_role"));
-    assert_eq!(project.json("tenant show shown_role").1["role"]["name"], format!("{prefix}org_shown_role"));
+    assert_eq!(project.json("tenant show shown_role").1["role"], format!("{prefix}org_shown_role"));
     project.db.run(&format!("DROP ROLE org_shown_role; DROP ROLE {prefix}org_shown_role"));
 }

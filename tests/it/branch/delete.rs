@@ -10,7 +10,7 @@ fn a_branch_goes_with_who_uses_it_and_goes_once() {
     let _used = Session::open(&branch.db.url);
     assert_eq!(
         fixture.json("delete pr-1"),
-        (0, serde_json::json!({"name": "pr-1", "provider": "local", "deleted": true}))
+        (0, serde_json::json!({"outcome": "done", "name": "pr-1", "provider": "local", "deleted": true}))
     );
     assert_eq!(fixture.json("delete pr-1").1["deleted"], false);
     // By the name of its database, and from inside of it.

@@ -25,7 +25,7 @@ fn finds(project: &Project, (plant, weed): (&str, &str), expected: &[&str]) {
 #[test]
 fn a_clean_fleet_has_no_finding() {
     let project = Project::with_tenants(&["one", "two", "three"]);
-    let clean = json!({"findings": [], "summary": {"tenants": 3, "deny": 0, "warn": 0, "allowed": 0}});
+    let clean = json!({"outcome": "done", "findings": [], "summary": {"tenants": 3, "deny": 0, "warn": 0, "allowed": 0}});
     assert_eq!(project.json("tenant audit"), (0, clean.clone()));
     assert_eq!(project.run("tenant audit").ok().stdout, "3 tenants: nothing found\n");
     let project = isolated();

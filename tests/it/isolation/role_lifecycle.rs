@@ -119,7 +119,7 @@ fn whatever_way_a_tenant_is_made_it_gets_its_role() {
     // A copy of another.
     project.run("tenant clone one copied --data").passes();
     let (_, shown) = project.json("tenant show copied");
-    assert_eq!(shown["role"]["name"], role("org_copied"), "{shown}");
+    assert_eq!(shown["role"], role("org_copied"), "{shown}");
     expect_isolation(&project);
     // Out of a file, while the original is there, and when it is gone with its role.
     project.run("tenant export two --to two.tenure").passes();

@@ -309,6 +309,16 @@ impl Restore<'_> {
         let mut message = SqlBatch::default();
         self.revoke_from_original(connection, &mut message).await?;
         let policies = self.policies_of_original(connection).await?;
+        let temporary_role = match self.manifest.own_role.as_deref().filter(|_| created_role) {
+            None => None,
+            Some(role) => {
+                // The tenant's own role may have its name.
+                let name = random_name("former")?.quoted();
+                let role = Identifier::new(role)?.quoted();
+                message.push(&format!("ALTER ROLE {role} RENAME TO {name}"));
+                Some(name)
+            }
+        };
         if self.replaced.is_none() {
             self.register(connection, &mut message).await?;
         }
@@ -336,8 +346,8 @@ impl Restore<'_> {
         for policy in &policies {
             message.push(&policy.given_to(schema, role.as_ref())?);
         }
-        if let Some(role) = self.manifest.own_role.as_ref().filter(|_| created_role) {
-            message.push(&format!("DROP ROLE {}", Identifier::new(role.as_str())?.quoted()));
+        if let Some(role) = temporary_role {
+            message.push(&format!("DROP ROLE {role}"));
         }
         let row = HistoryRow {
             schema,
