@@ -106,6 +106,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("tenure tenant create acme --name \"Acme Corp\"", "Create a tenant with a display name"),
             ("tenure tenant create --from tenants.csv --if-not-exists", "Create many; skip existing ones"),
+            ("tenure tenant create --from-registry --where \"plan = 'pro'\"", "Create those of the registry"),
         ],
     ),
     ("tenant pool fill", &[("tenure tenant pool fill 20", "Keep 20 schemas ready for new tenants")]),

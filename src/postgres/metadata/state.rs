@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Tenant;
 use super::install::{MIGRATIONS_TABLE, OwnTables, applied as migrations_applied};
+use super::registry::{self, Shape};
 use super::tenant_registry::{self, Wanted};
 use crate::chain::{Applied, Checksum, FleetState, Version};
 use crate::error::{Code, Failure};
@@ -43,6 +44,8 @@ pub struct State {
     pub pool: BTreeMap<(Version, String), usize>,
     /// The number of registry rows without a version row.
     pub unknown: usize,
+    /// The registry in the catalog, if it exists.
+    pub registry: Option<Shape>,
     /// The newest record of each migration.
     pub applied: Vec<Applied>,
     /// The number of connection slots that were free, as far as the role may see the others.
@@ -147,12 +150,12 @@ pub async fn presence(connection: &mut Connection, settings: &Settings) -> Resul
         Ok(sets) => {
             let [there, migrations] = sets.as_slice() else { return Err(odd_answer()) };
             OwnTables::of(migrations)?.supported()?;
-            present(there)
+            present(there, settings)
         }
         // The table does not exist, or the role may not read it.
         Err(server_error) => match server_error.sets.first() {
             None => Err(server_error.failure(DOING)),
-            Some(there) => present(there),
+            Some(there) => present(there, settings),
         },
     }
 }
@@ -161,7 +164,7 @@ fn who_is_there(settings: &Settings) -> String {
     let platform = settings.platform_schema().quoted();
     let there = |table: &str| format!("to_regclass({}) IS NOT NULL", literal(&format!("{platform}.{table}")));
     format!(
-        "SELECT {} AS schema_version, {} AS own_tables, {} AS registry, {} AS ledger, \
+        "SELECT {} AS schema_version, {} AS own_tables, {} AS registry, {} AS ledger, {} AS shape, \
          current_setting('standard_conforming_strings') AS strings, \
          current_setting('max_connections')::int8 - current_setting('superuser_reserved_connections')::int8 \
          - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend') AS free_connections",
@@ -169,10 +172,11 @@ fn who_is_there(settings: &Settings) -> String {
         there("tenant_version"),
         there(&settings.tenants.registry.quoted()),
         there(MIGRATIONS_TABLE),
+        registry::shape(settings),
     )
 }
 
-fn present(rows: &[Row]) -> Result<Presence, Failure> {
+fn present(rows: &[Row], settings: &Settings) -> Result<Presence, Failure> {
     let row = rows.first().ok_or_else(odd_answer)?;
     if row.text("strings")? != "on" {
         // The server and the parser would disagree on the end of a string.
@@ -181,6 +185,9 @@ fn present(rows: &[Row]) -> Result<Presence, Failure> {
             "this database or role has standard_conforming_strings off",
         )
         .hint("ALTER DATABASE … SET standard_conforming_strings = on, or the same for the role"));
+    }
+    if let Some(shape) = row.optional_text("shape")? {
+        Shape::read(&shape)?.expect_visible(settings)?;
     }
     Ok(Presence {
         schema_version: row.get_bool("schema_version")?,
@@ -207,15 +214,15 @@ pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<
     match connection.first_query(&first_question(settings)).await {
         Ok(mut sets) => {
             let answers = sets.split_off(1);
-            state(present(&sets[0])?, &sets[0], &answers)
+            state(present(&sets[0], settings)?, &sets[0], &answers)
         }
         // The first answer shows which tables are missing, unless the server refuses that query too.
         Err(server_error) => match server_error.sets.first() {
             None => Err(server_error.failure(DOING)),
             Some(first) => {
-                let presence = present(first)?;
+                let presence = present(first, settings)?;
                 let explained = |server_error: crate::postgres::ServerError| match server_error.completed {
-                    REGISTRY => registry_failure(&server_error, settings),
+                    REGISTRY => registry::failure(&server_error, settings),
                     _ => server_error.failure(DOING),
                 };
                 let answers =
@@ -230,7 +237,7 @@ pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<
 pub async fn read_in_transaction(connection: &mut Connection, settings: &Settings) -> Result<State, Failure> {
     let there = rows(connection, &who_is_there(settings)).await?;
     let there = there.first().ok_or_else(odd_answer)?;
-    let presence = present(there)?;
+    let presence = present(there, settings)?;
     let answers = rows(connection, &question(presence, settings)).await?;
     let (state, unread) = state(presence, there, &answers)?;
     unread.failures.into_iter().next().map_or(Ok(state), Err)
@@ -277,9 +284,13 @@ fn state(mut presence: Presence, there: &[Row], answers: &[Vec<Row>]) -> Result<
         .collect::<Result<Vec<_>, _>>()?;
     records.sort_by(|a, b| a.to.cmp(&b.to));
     let unknown = unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?;
+    let shape = there.first().map_or(Ok(None), |row| row.optional_text("shape"))?;
+    let registry = shape.as_deref().map(Shape::read).transpose()?;
     let free_connections = count(there.first().map_or(Ok(0), |row| row.integer("free_connections"))?);
     let applied = records;
-    Ok((State { presence, platform, tenants, examples, pool, unknown, applied, free_connections }, unread))
+    let state =
+        State { presence, platform, tenants, examples, pool, unknown, registry, applied, free_connections };
+    Ok((state, unread))
 }
 
 /// The index of the query on the registry.
@@ -293,7 +304,7 @@ fn question(presence: Presence, settings: &Settings) -> String {
     };
     let unknown = match (presence.registry, presence.own_tables) {
         (true, true) => unknown_tenants(settings),
-        (true, false) => format!("SELECT count(*)::int8 AS unknown FROM {}", registry(settings)),
+        (true, false) => format!("SELECT count(*)::int8 AS unknown FROM {}", registry::rows(settings)),
         (false, _) => "SELECT 0::int8 AS unknown".to_owned(),
     };
     [
@@ -327,18 +338,13 @@ fn platform_version(rows: &[Row]) -> Result<Version, Failure> {
     }
 }
 
-/// The registry's table, as SQL.
-pub fn registry(settings: &Settings) -> String {
-    format!("{}.{}", settings.platform_schema().quoted(), settings.tenants.registry.quoted())
-}
-
 fn unknown_tenants(settings: &Settings) -> String {
     format!(
-        "SELECT count(*)::int8 AS unknown FROM {} r WHERE NOT EXISTS \
-         (SELECT FROM {}.tenant_version t WHERE t.schema_name = r.{}::text)",
-        registry(settings),
-        settings.platform_schema().quoted(),
+        "SELECT count(*)::int8 AS unknown FROM (SELECT {}::text AS schema FROM {}) r WHERE NOT EXISTS \
+         (SELECT FROM {}.tenant_version t WHERE t.schema_name = r.schema)",
         settings.tenants.columns.schema.quoted(),
+        registry::rows(settings),
+        settings.platform_schema().quoted(),
     )
 }
 
@@ -399,19 +405,6 @@ pub async fn parameters(
     let all = sets.iter().flatten().map(read).collect::<Result<Vec<_>, Failure>>()?;
     let value = |text: String| serde_json::from_str(&text).unwrap_or_default();
     Ok(all.into_iter().map(|(schema, text)| (schema, value(text))).collect())
-}
-
-/// The failure for a server error on the registry. A missing column is an error in the settings.
-pub(crate) fn registry_failure(server_error: &crate::postgres::ServerError, settings: &Settings) -> Failure {
-    let mut failure = server_error.failure("reading the registry of tenants");
-    if matches!(server_error.sqlstate(), Some("42703" | "42P01")) {
-        failure.code = Code::RegistryInvalid;
-        failure.hint = Some(format!(
-            "[tenants] registry and [tenants.columns] in tenure.toml say where it is; now {}",
-            settings.tenants.registry
-        ));
-    }
-    failure
 }
 
 fn odd_answer() -> Failure {
