@@ -6,6 +6,7 @@ mod path;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use path::SharedPath;
@@ -113,7 +114,7 @@ impl From<NameError> for Failure {
 }
 
 /// Any identifier that PostgreSQL allows: not empty, without NUL, at most 63 bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(transparent)]
 pub struct Identifier(String);
 
@@ -176,7 +177,7 @@ impl DisplayName {
 }
 
 /// A tenant's short name, `[a-z][a-z0-9_-]*`, as in the registry. The settings say whether a new one may have hyphens.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(transparent)]
 pub struct Slug(String);
 
@@ -221,7 +222,7 @@ impl fmt::Display for Slug {
 }
 
 /// The name of a schema.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(transparent)]
 pub struct SchemaName(Identifier);
 

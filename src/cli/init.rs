@@ -1,5 +1,7 @@
 //! `tenure init`
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::path::Path;
 
 use clap::Args;
@@ -56,6 +58,15 @@ const NEXT: &[(&str, &str)] = &[
     ("tenure status", "show the versions"),
 ];
 
+/// The result of `init`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct Initialized<'a> {
+    /// The files written.
+    files: &'a [&'a str],
+    /// The commands to run next.
+    next: &'a [&'a str],
+}
+
 pub(super) fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
     let root =
         context.global.project.as_ref().map_or_else(|| context.here.clone(), |dir| context.here.join(dir));
@@ -78,7 +89,7 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
     write(&root, files)?;
     let files: Vec<&str> = NEW_PROJECT.iter().map(|(path, _)| *path).collect();
     let next: Vec<&str> = NEXT.iter().map(|(line, _)| *line).collect();
-    let document = serde_json::json!({ "files": files, "next": next });
+    let document = Initialized { files: &files, next: &next };
     context.ui.result(&document, |paint| {
         let mut text = Text::of_line("created a project:");
         for file in &files {

@@ -13,6 +13,7 @@ mod demo;
 mod dev;
 mod diagram;
 mod doctor;
+mod document;
 mod documents;
 mod drift;
 mod dry_run;
@@ -62,6 +63,7 @@ use self::branch::BranchVerb;
 use self::demo::DemoArgs;
 use self::dev::Dev;
 use self::diagram::DiagramArgs;
+pub use self::document::json_schemas;
 use self::drift::DriftArgs;
 use self::explain::ExplainArgs;
 use self::html_report::ReportArgs;
@@ -179,7 +181,7 @@ fn run(cli: Cli) -> u8 {
     match outcome {
         Ok(code) => code,
         Err(failure) => {
-            ui.failure(&failure, None);
+            ui.failure(&failure);
             failure.class().exit_code()
         }
     }
@@ -283,7 +285,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
 fn report_early(failure: &Failure, in_json: bool) {
     if in_json {
         // The exit code reports the failure in any case.
-        let _printed = ui::print_json(&serde_json::json!({ "error": output::failure_json(failure) }));
+        let _printed = ui::print_json(&document::Failed { error: failure.into() }, ui::Outcome::Failed);
     } else {
         ui::print_error(&output::failure(failure, Paint::PLAIN));
     }
@@ -319,10 +321,9 @@ fn report_parse_error(error: clap::Error, arguments: &[OsString]) -> ExitCode {
             message.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
         let message = first_paragraph.map(str::trim).collect::<Vec<_>>().join(" ");
         let hint = meant.map_or_else(|| format!("see `{}`", line::help_command(&words)), str::to_owned);
-        let document = serde_json::json!({ "error": output::failure_json(
-            &Failure::new(Code::Usage, message).hint(hint)) });
+        let failure = Failure::new(Code::Usage, message).hint(hint);
         // The exit code reports the failure in any case.
-        let _printed = ui::print_json(&document);
+        let _printed = ui::print_json(&document::Failed { error: (&failure).into() }, ui::Outcome::Failed);
         return ExitCode::from(Code::Usage.class().exit_code());
     }
     let message = match meant {
