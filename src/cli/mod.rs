@@ -228,7 +228,7 @@ enum Command {
     /// Manage the project's private server
     #[command(subcommand)]
     Dev(Dev),
-    /// Check the server, the role and the connection for problems
+    /// Check the server, the role, the connection and the registry for problems
     Doctor,
     /// Show how to restore the database to its state before a run
     RestorePoint {

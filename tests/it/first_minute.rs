@@ -228,7 +228,7 @@ fn a_message_says_what_to_correct() {
         project.file("tenure.toml", settings);
         assert_eq!(project.expect_error("verify", "settings")["error"]["hint"], hint, "{settings}");
     }
-    project.remove("tenure.toml");
+    project.file("tenure.toml", "[platform]\nschema = \"platform\"\n");
     for (sql, code, text) in [
         (
             "ALTER TABLE usrs ADD COLUMN a int;",

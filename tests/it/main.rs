@@ -79,6 +79,7 @@ mod refusals;
 mod registries;
 mod registry_errors;
 mod registry_kinds;
+mod registry_settings;
 mod rename;
 mod repo_lints;
 mod reported_findings;

@@ -112,6 +112,17 @@ fn other_relations_work_as_a_registry() {
     ] {
         a_life(&project_with(&sql, ""), what);
     }
+    let project = Project::empty();
+    if project.db.value("SELECT count(*)::text FROM pg_available_extensions WHERE name = 'citext'") == "1" {
+        let sql = format!(
+            "CREATE EXTENSION citext; CREATE TABLE {REGISTRY} (id serial PRIMARY KEY, name citext, slug citext UNIQUE, schema_name citext UNIQUE);"
+        );
+        let project = project_with(&sql, "");
+        a_life(&project, "citext");
+        project.db.run(&format!("INSERT INTO {REGISTRY} (name, slug) VALUES ('B', 'BIG')"));
+        let document = project.json("tenant create big").1;
+        assert_eq!(error(&document).0, "tenant-exists", "{document}");
+    }
 }
 
 #[test]

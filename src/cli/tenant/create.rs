@@ -24,7 +24,7 @@ use crate::tenant::{
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CreateArgs {
-    /// Slug: a lower-case letter, then lower-case letters, digits and _
+    /// Slug: a lower-case letter, then lower-case letters, digits and _; with [tenants] slug = "dns" also -
     #[arg(required_unless_present_any = ["from", "from_registry"], conflicts_with = "from")]
     slug: Option<String>,
     /// Display name [default: the slug]

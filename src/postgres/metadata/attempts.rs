@@ -101,7 +101,9 @@ pub fn status(platform: &SchemaName, schema: &SchemaName, id: Uuid) -> [String; 
 
 /// Records in the tenant's row that its registry row existed before, as [`registry::complete`] found it.
 pub fn note_found_row(platform: &SchemaName, schema: &SchemaName) -> String {
-    let found = format!("found_row = nullif(current_setting('{}', true), '')", registry::FOUND);
+    // A later transaction does not have the setting.
+    let found =
+        format!("found_row = coalesce(nullif(current_setting('{}', true), ''), found_row)", registry::FOUND);
     update(platform, schema, &found)
 }
 
@@ -192,23 +194,24 @@ pub fn expect_source(platform: &SchemaName, schema: &SchemaName, source: Source<
     format!("SELECT {refusal} WHERE NOT EXISTS ({})", being_made(platform, schema, source))
 }
 
-/// The attempt that creates the tenant from that source, if there is one.
+/// The attempt that creates the tenant from that source, if there is one, and whether the registry row existed before.
 pub async fn attempt_of(
     connection: &mut Connection,
     platform: &SchemaName,
     schema: &SchemaName,
     source: Source<'_>,
     doing: &str,
-) -> Result<Option<Uuid>, Failure> {
+) -> Result<Option<(Uuid, bool)>, Failure> {
     let sets = connection.query_batch(&being_made(platform, schema, source)).await;
     let sets = sets.map_err(|server_error| server_error.failure(doing))?;
     let Some(row) = sets.iter().flatten().next() else { return Ok(None) };
-    Ok(row.optional_text("attempt")?.and_then(|id| id.parse().ok()))
+    let (attempt, is_found) = (row.optional_text("attempt")?, row.get_bool("is_found")?);
+    Ok(attempt.and_then(|id| Some((id.parse().ok()?, is_found))))
 }
 
 fn being_made(platform: &SchemaName, schema: &SchemaName, source: Source<'_>) -> String {
     format!(
-        "SELECT making::text AS attempt FROM {} AND status = 'creating' AND template = {} \
+        "SELECT making::text AS attempt, found_row IS NOT NULL AS is_found FROM {} AND status = 'creating' AND template = {} \
          AND made_from = {} AND parameters IS NOT DISTINCT FROM {}::jsonb",
         version_rows::row_of(platform, schema),
         literal(source.template),

@@ -25,6 +25,8 @@ pub struct Shape {
     pub hides_rows: bool,
     /// The role.
     role: String,
+    /// Whether domains and policies were not looked at.
+    is_quick: bool,
     /// All columns, in order.
     pub columns: Vec<Column>,
 }
@@ -35,10 +37,10 @@ pub struct Shape {
 pub struct Column {
     /// Its name.
     pub name: String,
-    /// Its type, as SQL.
-    pub of_type: String,
     /// Whether its type is `uuid`, or a domain over it.
     is_uuid: bool,
+    /// Whether its type is known to be neither a domain nor another type of the project.
+    is_builtin: bool,
     /// Whether the server fills it: by a default, of its own or of its domain, or as an identity column.
     has_default: bool,
     /// Whether it is `GENERATED ALWAYS AS IDENTITY`.
@@ -104,11 +106,27 @@ pub fn tenants(settings: &Settings) -> String {
     )
 }
 
-/// The registry in the catalog, an expression: NULL if it does not exist, else the JSON of [`Shape`].
-pub(super) fn shape(settings: &Settings) -> String {
-    let named = literal(&table(settings));
+/// The registry in the catalog, an expression: NULL if it does not exist, else the JSON of [`Shape`]. Cheap, since every command
+/// asks for it; [`settle`] asks for more where that matters.
+pub(super) fn quick_shape(settings: &Settings) -> String {
     format!(
-        "(SELECT json_build_object('kind', c.relkind, 'role', current_user, \
+        "(SELECT json_build_object('kind', c.relkind, 'role', current_user, 'is_quick', true, \
+             'events', CASE WHEN c.relkind IN ('r', 'p') THEN 28 ELSE pg_catalog.pg_relation_is_updatable(c.oid, true) END, \
+             'hides_rows', c.relrowsecurity AND pg_catalog.row_security_active(c.oid), \
+             'columns', (SELECT coalesce(json_agg(json_build_object('name', a.attname, 'is_uuid', a.atttypid = {UUID}, \
+                 'is_builtin', a.atttypid < {FIRST_OWN_TYPE}, 'has_default', a.atthasdef OR a.attidentity <> '', \
+                 'always_identity', a.attidentity = 'a', 'is_generated', a.attgenerated <> '', 'not_null', a.attnotnull) \
+                 ORDER BY a.attnum), '[]') \
+                 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))::text \
+         FROM pg_catalog.pg_class c WHERE c.oid = to_regclass({}))",
+        literal(&table(settings))
+    )
+}
+
+/// The same with domains and policies.
+pub(super) fn shape(settings: &Settings) -> String {
+    format!(
+        "(SELECT json_build_object('kind', c.relkind, 'role', current_user, 'is_quick', false, \
              'events', pg_catalog.pg_relation_is_updatable(c.oid, true), \
              'hides_rows', pg_catalog.row_security_active(c.oid) AND NOT ( \
                  EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd = '*' \
@@ -118,16 +136,38 @@ pub(super) fn shape(settings: &Settings) -> String {
                          WHERE CASE WHEN role = 0 THEN true ELSE pg_catalog.pg_has_role(role, 'USAGE') END)) \
                  AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid AND NOT p.polpermissive)), \
              'columns', (SELECT coalesce(json_agg(json_build_object('name', a.attname, \
-                 'of_type', pg_catalog.format_type(a.atttypid, a.atttypmod), \
-                 'is_uuid', coalesce(nullif(t.typbasetype, 0), t.oid) = 'pg_catalog.uuid'::pg_catalog.regtype, \
+                 'is_uuid', coalesce(nullif(t.typbasetype, 0), t.oid) = {UUID}, 'is_builtin', true, \
                  'has_default', a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL, \
                  'always_identity', a.attidentity = 'a', 'is_generated', a.attgenerated <> '', \
                  'not_null', a.attnotnull OR t.typnotnull) ORDER BY a.attnum), '[]') \
                  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))::text \
-         FROM pg_catalog.pg_class c WHERE c.oid = to_regclass({named}))"
+         FROM pg_catalog.pg_class c WHERE c.oid = to_regclass({}))",
+        literal(&table(settings))
     )
 }
+
+/// Completes what a cheap question has answered, with one more query where a domain or a policy matters. Fails if row-level
+/// security may hide tenants.
+pub(super) async fn settle(
+    connection: &mut Connection,
+    settings: &Settings,
+    shape: &mut Option<Shape>,
+) -> Result<(), Failure> {
+    if shape.as_ref().is_some_and(|shape| shape.needs_more(settings)) {
+        let sets = connection.query_batch(&format!("SELECT {} AS shape", self::shape(settings))).await;
+        let sets = sets.map_err(|server_error| failure(&server_error, settings))?;
+        let text = sets.iter().flatten().next().map_or(Ok(None), |row| row.optional_text("shape"))?;
+        *shape = text.as_deref().map(Shape::read).transpose()?;
+    }
+    shape.as_ref().map_or(Ok(()), |shape| shape.expect_visible(settings))
+}
+
+/// The OID of the type `uuid`.
+const UUID: u32 = 2950;
+
+/// The first OID of objects that are not the server's own (`FirstNormalObjectId`).
+const FIRST_OWN_TYPE: u32 = 16384;
 
 impl Shape {
     /// Reads the JSON of the server's answer.
@@ -140,6 +180,12 @@ impl Shape {
     /// The column with this name.
     pub fn column(&self, name: &Identifier) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name.as_str())
+    }
+
+    /// Whether a domain or a policy may matter.
+    fn needs_more(&self, settings: &Settings) -> bool {
+        let id = self.column(&settings.tenants.columns.id);
+        self.is_quick && (self.hides_rows || id.is_some_and(|id| !id.is_builtin && !id.has_default))
     }
 
     fn is_generated(&self, name: &Identifier) -> bool {

@@ -146,18 +146,25 @@ pub(super) fn version(text: &str, whose: Whose<'_>) -> Result<Version, Failure> 
 /// Queries which tables exist. One round trip.
 pub async fn presence(connection: &mut Connection, settings: &Settings) -> Result<Presence, Failure> {
     let question = format!("{}; {}", who_is_there(settings), migrations_applied(&settings.platform_schema()));
-    match connection.query_batch(&question).await {
+    let sets = match connection.query_batch(&question).await {
         Ok(sets) => {
-            let [there, migrations] = sets.as_slice() else { return Err(odd_answer()) };
+            let [_, migrations] = sets.as_slice() else { return Err(odd_answer()) };
             OwnTables::of(migrations)?.supported()?;
-            present(there, settings)
+            sets
         }
         // The table does not exist, or the role may not read it.
-        Err(server_error) => match server_error.sets.first() {
-            None => Err(server_error.failure(DOING)),
-            Some(there) => present(there, settings),
-        },
-    }
+        Err(server_error) if server_error.sets.is_empty() => return Err(server_error.failure(DOING)),
+        Err(server_error) => server_error.sets,
+    };
+    let there = sets.first().ok_or_else(odd_answer)?;
+    registry::settle(connection, settings, &mut registry_of(there)?).await?;
+    present(there)
+}
+
+/// The registry in the answer to [`who_is_there`].
+fn registry_of(there: &[Row]) -> Result<Option<Shape>, Failure> {
+    let shape = there.first().map_or(Ok(None), |row| row.optional_text("shape"))?;
+    shape.as_deref().map(Shape::read).transpose()
 }
 
 fn who_is_there(settings: &Settings) -> String {
@@ -172,11 +179,11 @@ fn who_is_there(settings: &Settings) -> String {
         there("tenant_version"),
         there(&settings.tenants.registry.quoted()),
         there(MIGRATIONS_TABLE),
-        registry::shape(settings),
+        registry::quick_shape(settings),
     )
 }
 
-fn present(rows: &[Row], settings: &Settings) -> Result<Presence, Failure> {
+fn present(rows: &[Row]) -> Result<Presence, Failure> {
     let row = rows.first().ok_or_else(odd_answer)?;
     if row.text("strings")? != "on" {
         // The server and the parser would disagree on the end of a string.
@@ -185,9 +192,6 @@ fn present(rows: &[Row], settings: &Settings) -> Result<Presence, Failure> {
             "this database or role has standard_conforming_strings off",
         )
         .hint("ALTER DATABASE … SET standard_conforming_strings = on, or the same for the role"));
-    }
-    if let Some(shape) = row.optional_text("shape")? {
-        Shape::read(&shape)?.expect_visible(settings)?;
     }
     Ok(Presence {
         schema_version: row.get_bool("schema_version")?,
@@ -211,16 +215,22 @@ pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<St
 
 /// Reads the valid versions of the state, and reports the invalid ones.
 pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<(State, Unread), Failure> {
+    let (mut state, unread) = ask(connection, settings).await?;
+    registry::settle(connection, settings, &mut state.registry).await?;
+    Ok((state, unread))
+}
+
+async fn ask(connection: &mut Connection, settings: &Settings) -> Result<(State, Unread), Failure> {
     match connection.first_query(&first_question(settings)).await {
         Ok(mut sets) => {
             let answers = sets.split_off(1);
-            state(present(&sets[0], settings)?, &sets[0], &answers)
+            state(present(&sets[0])?, &sets[0], &answers)
         }
         // The first answer shows which tables are missing, unless the server refuses that query too.
         Err(server_error) => match server_error.sets.first() {
             None => Err(server_error.failure(DOING)),
             Some(first) => {
-                let presence = present(first, settings)?;
+                let presence = present(first)?;
                 let explained = |server_error: crate::postgres::ServerError| match server_error.completed {
                     REGISTRY => registry::failure(&server_error, settings),
                     _ => server_error.failure(DOING),
@@ -237,9 +247,10 @@ pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<
 pub async fn read_in_transaction(connection: &mut Connection, settings: &Settings) -> Result<State, Failure> {
     let there = rows(connection, &who_is_there(settings)).await?;
     let there = there.first().ok_or_else(odd_answer)?;
-    let presence = present(there, settings)?;
+    let presence = present(there)?;
     let answers = rows(connection, &question(presence, settings)).await?;
-    let (state, unread) = state(presence, there, &answers)?;
+    let (mut state, unread) = state(presence, there, &answers)?;
+    registry::settle(connection, settings, &mut state.registry).await?;
     unread.failures.into_iter().next().map_or(Ok(state), Err)
 }
 
@@ -284,8 +295,7 @@ fn state(mut presence: Presence, there: &[Row], answers: &[Vec<Row>]) -> Result<
         .collect::<Result<Vec<_>, _>>()?;
     records.sort_by(|a, b| a.to.cmp(&b.to));
     let unknown = unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?;
-    let shape = there.first().map_or(Ok(None), |row| row.optional_text("shape"))?;
-    let registry = shape.as_deref().map(Shape::read).transpose()?;
+    let registry = registry_of(there)?;
     let free_connections = count(there.first().map_or(Ok(0), |row| row.integer("free_connections"))?);
     let applied = records;
     let state =

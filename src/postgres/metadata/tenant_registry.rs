@@ -241,7 +241,7 @@ fn nameless(slug: &str, settings: &Settings) -> Failure {
     let message =
         format!("the registry's row of {slug:?} names no schema: it is NULL, empty or longer than 63 bytes");
     Failure::new(Code::RegistryInvalid, message).hint(format!(
-        "put the schema's name into the column {} of {}, or delete the row",
+        "`tenure tenant create {slug}` creates its schema; if it has one, put its name into the column {} of {}",
         settings.tenants.columns.schema, settings.tenants.registry
     ))
 }
