@@ -97,7 +97,7 @@ documents! {
     tenant::lifecycle::Dropped: "tenant drop";
     WithError<&tenant::lifecycle::Purged>: "tenant drop";
     tenant::Adopted: "tenant adopt";
-    WithError<&copying::Different<'_>>: "tenant adopt" "tenant import" "tenant restore";
+    WithError<&copying::Different<'_>>: "tenant adopt" "tenant clone";
     tenant::Cloned: "tenant clone";
     tenant::Exported: "tenant export";
     tenant::Imported: "tenant import";

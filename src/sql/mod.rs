@@ -49,7 +49,9 @@ pub use mentions::{Mention, mention};
 pub use names::{MAX_NAME_BYTES, Name, NameRole, RELATIONS, normalized, shortest_form};
 pub use own::{SEQUENCE as OWN_SEQUENCE, TABLES as OWN_TABLES};
 pub use parameter::{ParameterKind, ParameterUse, ParameterValues, TemplateParameter, opening_lines};
-pub use placeholder::{ORG_SCHEMA, Rendered, Substitution, is_org_schema, names_org_schema};
+pub use placeholder::{
+    ORG_ROLE, ORG_SCHEMA, Rendered, Substitution, TenantNames, is_org_schema, names_org_schema,
+};
 pub use qualify::Lookup;
 pub use query::{Destination, Parameter};
 pub use query_statistics::cast_typed_parameters;
