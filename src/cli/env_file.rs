@@ -20,16 +20,16 @@ pub(super) fn restart(file: &OsStr, arguments: &[OsString]) -> Failure {
 }
 
 fn variables(file: &Path) -> Result<Vec<(String, String)>, Failure> {
-    let read = dotenvy::from_path_iter(file).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
-    let variables = read.map_err(|error| match error {
-        dotenvy::Error::Io(error) => io(file, &error),
-        // The error contains the line, which may contain a password.
-        _ => {
-            let shown = file.display().to_string();
-            Failure::new(Code::Usage, format!("{shown} contains a line that is not NAME=VALUE"))
-                .at(Place::File(shown))
-                .hint("quote values with spaces, # or $")
+    let read = dotenvy::from_path_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let variables = read.map_err(|error| {
+        if let dotenvy::Error::Io(error) = &error {
+            return io(file, error);
         }
+        // The error contains the line, which may contain a password.
+        let shown = file.display().to_string();
+        Failure::new(Code::Usage, format!("{shown} contains a line that is not NAME=VALUE"))
+            .at(Place::File(shown))
+            .hint("quote values with spaces, # or $")
     })?;
     // An empty variable counts as unset.
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());

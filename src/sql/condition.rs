@@ -6,6 +6,7 @@ use std::sync::Arc;
 use squawk_syntax::SyntaxKind;
 
 use super::script::Script;
+use super::tree::Node;
 use crate::error::Source;
 
 /// The text before the expression while it is parsed.
@@ -48,7 +49,7 @@ impl Condition {
         if node.contains(WRITING) {
             return refuse("a statement that writes rows");
         }
-        let clauses: Vec<SyntaxKind> = node.children().map(|child| child.kind()).collect();
+        let clauses: Vec<SyntaxKind> = node.children().map(Node::kind).collect();
         let is_whole = node.children().last().is_some_and(|last| last.span().end == sql.len());
         let is_where =
             clauses == [SyntaxKind::SELECT_CLAUSE, SyntaxKind::FROM_CLAUSE, SyntaxKind::WHERE_CLAUSE];

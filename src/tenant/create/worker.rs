@@ -468,26 +468,8 @@ impl<'a> Maker<'a, '_> {
                 task.completes = None;
                 self.shape.borrow().expect_insertable(&self.project.settings).map(|()| None)
             }
-            Known::Row(row) => self.complete(task, row).map(|()| None),
+            Known::Row(row) => complete(task, row).map(|()| None),
         }
-    }
-
-    /// Makes the task complete this row.
-    fn complete(&self, task: &mut Task<'a>, row: ExistingRow) -> Result<(), Failure> {
-        let (slug, schema) = (&task.tenant.slug, &task.tenant.schema);
-        if let Some(other) = row.schema.as_ref().filter(|other| *other != schema.as_str()) {
-            return Err(Failure::new(
-                Code::TenantExists,
-                format!("{slug} is in the registry with the schema {other}, but its schema would be {schema}"),
-            )
-            .hint("empty that column of the row, or correct it; [tenants] schema_prefix in tenure.toml is part of the name"));
-        }
-        if task.named.is_none() {
-            let name = row.name.as_deref().unwrap_or(slug.as_str());
-            task.tenant.name = DisplayName::new(name)?;
-        }
-        task.completes = Some(row);
-        Ok(())
     }
 
     pub(super) async fn judge_existing(
@@ -557,3 +539,21 @@ enum Next {
 
 /// How often a tenant is tried again after conflicts with other sessions.
 const MOST_CONFLICTS: u32 = 10;
+
+/// Makes the task complete this row.
+fn complete(task: &mut Task<'_>, row: ExistingRow) -> Result<(), Failure> {
+    let (slug, schema) = (&task.tenant.slug, &task.tenant.schema);
+    if let Some(other) = row.schema.as_ref().filter(|other| *other != schema.as_str()) {
+        return Err(Failure::new(
+            Code::TenantExists,
+            format!("{slug} is in the registry with the schema {other}, but its schema would be {schema}"),
+        )
+        .hint("empty that column of the row, or correct it; [tenants] schema_prefix in tenure.toml is part of the name"));
+    }
+    if task.named.is_none() {
+        let name = row.name.as_deref().unwrap_or(slug.as_str());
+        task.tenant.name = DisplayName::new(name)?;
+    }
+    task.completes = Some(row);
+    Ok(())
+}

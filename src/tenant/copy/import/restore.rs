@@ -549,7 +549,7 @@ async fn revoke_all(
 
 /// Whether the value has this text.
 fn is_text(value: &serde_json::Value, text: &str) -> bool {
-    value.as_str().map_or_else(|| value.to_string() == text, |value| value == text)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned) == text
 }
 
 fn random_name(what: &str) -> Result<SchemaName, Failure> {
