@@ -324,20 +324,17 @@ impl Restore<'_> {
             let template = Project::template(project, Some(template))?;
             Ok::<_, Failure>(Owner { schema, template, version: self.platform, reach: Reach::Filled })
         };
-        let role = match &self.replaced {
-            Some((_, role)) => {
-                if let Some(role) = role {
-                    role::hand_over(&mut message, self.project, &owner(self.project)?, (role, DROPPED))?;
-                }
-                role.clone()
+        let role = if let Some((_, role)) = &self.replaced {
+            if let Some(role) = role {
+                role::hand_over(&mut message, self.project, &owner(self.project)?, (role, DROPPED))?;
             }
-            None => {
-                let role = role::usual(settings, schema)?.map(|(role, _)| role);
-                if let Some(role) = &role {
-                    role::make(&mut message, self.project, &owner(self.project)?, (role, None))?;
-                }
-                role
+            role.clone()
+        } else {
+            let role = role::usual(settings, schema)?.map(|(role, _)| role);
+            if let Some(role) = &role {
+                role::make(&mut message, self.project, &owner(self.project)?, (role, None))?;
             }
+            role
         };
         for policy in &policies {
             message.push(&policy.given_to(schema, role.as_ref())?);
