@@ -118,7 +118,9 @@ fn every_command_works_with_a_numeric_id() {
 fn a_row_is_given_back_after_several_transactions() {
     let command = "after_create = [\"sh\", \"-c\", \"test -e may\"]";
     let project = project(&format!("id serial PRIMARY KEY, {NAMES}"), command);
-    project.next_migration("-- Scope: tenant\nCREATE INDEX CONCURRENTLY items_id ON items (id);");
+    project.next_migration("CREATE TYPE {org_schema}.stage AS ENUM ('a'); ALTER TABLE {org_schema}.items ADD COLUMN stage {org_schema}.stage;");
+    project.next_migration("ALTER TYPE {org_schema}.stage ADD VALUE 'b';");
+    project.next_migration("ALTER TABLE {org_schema}.items ALTER COLUMN stage SET DEFAULT 'b';");
     project.run("migrate up").passes();
     project.db.run(&format!("INSERT INTO {REGISTRY} (name, slug) VALUES ('Acme Inc', 'acme')"));
     for _ in 0..2 {
