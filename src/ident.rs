@@ -30,6 +30,14 @@ pub enum NameError {
         /// The given name.
         name: String,
     },
+    /// A slug with a hyphen in a project whose slugs have none.
+    #[error(
+        "{name:?} is not a slug: a slug is a lower-case letter followed by lower-case letters, digits and _"
+    )]
+    Hyphen {
+        /// The given name.
+        name: String,
+    },
     /// The server would truncate the schema name.
     #[error("the schema name {schema:?} has {bytes} bytes; PostgreSQL allows {MAX_IDENTIFIER_BYTES}")]
     TooLong {
@@ -86,6 +94,10 @@ impl From<NameError> for Failure {
             NameError::NotASlug { .. } => {
                 (Code::SlugInvalid, "for example: acme_corp; give the full name with --name")
             }
+            NameError::Hyphen { .. } => (
+                Code::SlugInvalid,
+                "for example: acme_corp; [tenants] slug = \"dns\" in tenure.toml allows hyphens in slugs",
+            ),
             NameError::TooLong { .. } => (Code::SchemaNameTooLong, "choose a shorter slug"),
             NameError::RoleTooLong { .. } => {
                 (Code::RoleNameTooLong, "choose a shorter slug, or a shorter [tenants] role_prefix")
@@ -164,7 +176,7 @@ impl DisplayName {
     }
 }
 
-/// A tenant's short name, `[a-z][a-z0-9_]*`, as in the registry.
+/// A tenant's short name, `[a-z][a-z0-9_-]*`, as in the registry. The settings say whether a new one may have hyphens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(transparent)]
 pub struct Slug(String);
@@ -174,8 +186,8 @@ impl Slug {
     pub fn new(name: &str) -> Result<Self, NameError> {
         let mut letters = name.bytes();
         let first = letters.next().is_some_and(|b| b.is_ascii_lowercase());
-        let rest = letters.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        if first && rest {
+        let rest = letters.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
+        if first && rest && !name.ends_with('-') {
             Ok(Self(name.to_owned()))
         } else {
             // A URL given instead of a name may contain a password.
@@ -191,6 +203,16 @@ impl Slug {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it contains a hyphen.
+    pub fn has_hyphen(&self) -> bool {
+        self.0.contains('-')
+    }
+
+    /// The slug in a schema's name, with `_` for `-`. Two slugs may have the same.
+    pub fn in_schema(&self) -> String {
+        self.0.replace('-', "_")
+    }
 }
 
 impl fmt::Display for Slug {
@@ -205,9 +227,9 @@ impl fmt::Display for Slug {
 pub struct SchemaName(Identifier);
 
 impl SchemaName {
-    /// The schema of the tenant `slug`: `prefix` and the slug. An error if the name is too long or reserved.
+    /// The schema of the tenant `slug`: `prefix` and the slug, with `_` for `-`. An error if the name is too long or reserved.
     pub fn of(prefix: &str, slug: &Slug, platform: &Self) -> Result<Self, NameError> {
-        let schema = format!("{prefix}{slug}");
+        let schema = format!("{prefix}{}", slug.in_schema());
         if schema.len() > MAX_IDENTIFIER_BYTES {
             return Err(NameError::TooLong { bytes: schema.len(), schema });
         }
@@ -226,7 +248,7 @@ impl SchemaName {
             return Err(NameError::Reserved { schema: name.to_owned(), by });
         }
         match name.strip_prefix(prefix).map(Slug::new) {
-            Some(Ok(other)) if other != *slug => {
+            Some(Ok(other)) if other.in_schema() != slug.in_schema() => {
                 Err(NameError::OtherSlug { schema: name.to_owned(), other: other.0, slug: slug.0.clone() })
             }
             _ => Ok(schema),

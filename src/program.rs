@@ -2,7 +2,8 @@
 //! reaches it. Only this file creates a `Command`; `tests/it/layers.rs` checks it.
 #![expect(clippy::disallowed_methods, reason = "copies the listed variables to the programs")]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 /// What a program needs from the environment.
@@ -109,6 +110,19 @@ pub fn command(program: impl AsRef<OsStr>, needs: Needs) -> Command {
     let given = std::env::vars_os().filter(|(name, _)| needs.includes(name));
     command.env_clear().envs(given);
     command
+}
+
+/// Replaces this process by the same program with other arguments and more variables. Returns only if that failed.
+pub fn restart(arguments: &[OsString], variables: Vec<(String, String)>) -> std::io::Error {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    let mut command = Command::new(program);
+    if let Some(name) = arguments.first() {
+        command.arg0(name);
+    }
+    command.args(arguments.iter().skip(1)).envs(variables).exec()
 }
 
 #[cfg(test)]

@@ -41,6 +41,9 @@ pub(super) struct Global {
     /// A PostgreSQL URL, or `embedded` for the project's private server
     #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub(super) database_url: Option<String>,
+    /// Read environment variables from this file; those that are set already keep their values
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) env_file: Option<PathBuf>,
     /// Number of connection attempts, with increasing pauses
     #[arg(
         long,

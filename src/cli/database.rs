@@ -69,9 +69,13 @@ async fn connect_requested(
         )
         .hint("set DATABASE_URL, or pass --database-url embedded")),
         None => {
-            context.ui.note(
-                "no DATABASE_URL: using the project's private server (`tenure dev url` prints its URL)",
-            );
+            let note =
+                "no DATABASE_URL: using the project's private server (`tenure dev url` prints its URL)";
+            if root.join(".env").is_file() {
+                context.ui.note(&format!("{note}; `.env` is read only with `--env-file .env`"));
+            } else {
+                context.ui.note(note);
+            }
             embedded(context, root).await
         }
     }

@@ -106,6 +106,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("tenure tenant create acme --name \"Acme Corp\"", "Create a tenant with a display name"),
             ("tenure tenant create --from tenants.csv --if-not-exists", "Create many; skip existing ones"),
+            (
+                "tenure tenant create --from-registry --where \"plan = 'pro'\"",
+                "Create the schemas of registry rows without one",
+            ),
         ],
     ),
     ("tenant pool fill", &[("tenure tenant pool fill 20", "Keep 20 schemas ready for new tenants")]),

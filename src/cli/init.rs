@@ -20,12 +20,15 @@ macro_rules! files {
     ($($path:literal),* $(,)?) => { &[$(($path, include_str!(concat!("../../", $path)))),*] };
 }
 
-/// The files of a new project.
-const NEW_PROJECT: &[NewFile] = files![
-    "tenure.toml",
-    "migrations/v0.0.0_to_v1.0.0_create_platform.sql",
-    "tenant_templates/default/010_workspaces.sql",
+/// The files of a new project, with a placeholder for the platform's schema.
+const NEW_PROJECT: &[NewFile] = &[
+    ("tenure.toml", include_str!("new_project/tenure.toml")),
+    ("migrations/v0.0.0_to_v1.0.0_create_platform.sql", include_str!("new_project/create_platform.sql")),
+    ("tenant_templates/default/010_workspaces.sql", include_str!("new_project/workspaces.sql")),
 ];
+
+/// The placeholder of the platform's schema.
+const PLATFORM: &str = "{platform}";
 
 /// The demo's project.
 pub(super) const EXAMPLE: &[NewFile] = files![
@@ -44,12 +47,9 @@ pub(super) const EXAMPLE: &[NewFile] = files![
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
     /// Name of the platform's schema, which all tenants share
-    #[arg(long, value_name = "NAME", default_value = PLATFORM)]
+    #[arg(long, value_name = "NAME", default_value = "platform")]
     platform: String,
 }
-
-/// The platform's schema in the files of a new project.
-const PLATFORM: &str = "datalinx_platform";
 
 /// The commands to run next, with their effects.
 const NEXT: &[(&str, &str)] = &[

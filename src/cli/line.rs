@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 
 use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::args::Cli;
@@ -56,6 +57,84 @@ pub(super) fn wants_json(words: &[Cow<'_, str>]) -> bool {
         Some(format) => format == "json",
         None => std::env::var("TENURE_FORMAT").is_ok_and(|format| format == "json"),
     }
+}
+
+/// The value of `--env-file`, and the words without it.
+pub(super) fn env_file(words: &[OsString]) -> Option<(OsString, Vec<OsString>)> {
+    const FLAG: &str = "--env-file";
+    let mut rest = Vec::new();
+    let (mut file, mut words) = (None, words.iter());
+    while let Some(word) = words.next() {
+        if word == "--" {
+            rest.push(word.clone());
+            rest.extend(words.by_ref().cloned());
+        } else if word == FLAG {
+            // Without a value, clap reports it.
+            file = Some(words.next()?.clone());
+        } else if let Some(value) = word.to_str().and_then(|word| word.strip_prefix(FLAG)?.strip_prefix('='))
+        {
+            file = Some(value.into());
+        } else {
+            rest.push(word.clone());
+        }
+    }
+    Some((file?, rest))
+}
+
+/// The commands of other tools, below the group in the first column, and what to do with Tenure.
+const MEANT: &[(&str, &[&str], &str)] = &[
+    (
+        "migrate up",
+        &["--dry-run", "--dryrun", "--pretend", "--check", "--fake"],
+        "`tenure migrate up --plan` prints the steps and writes nothing; `tenure migrate up --branch local` runs them on a copy",
+    ),
+    (
+        "migrate",
+        &["run", "apply", "latest", "deploy", "upgrade", "dev"],
+        "the command is `tenure migrate up`",
+    ),
+    ("migrate", &["create", "add", "generate", "make"], "the command is `tenure migrate new NAME`"),
+    ("migrate", &["status", "info", "list", "version"], "the command is `tenure status`"),
+    ("migrate", &["validate", "lint", "verify"], "the command is `tenure verify`"),
+    ("migrate", &["down", "rollback", "undo", "revert", "downgrade", "reset"], NO_WAY_BACK),
+    ("", &["up", "apply", "deploy", "upgrade"], "the command is `tenure migrate up`"),
+    ("", &["down", "rollback", "undo", "revert", "downgrade"], NO_WAY_BACK),
+    ("", &["new", "generate"], "the command is `tenure migrate new NAME`"),
+    (
+        "",
+        &["create"],
+        "the command is `tenure tenant create SLUG`, for a migration `tenure migrate new NAME`",
+    ),
+    (
+        "",
+        &["info", "version", "history", "list"],
+        "the commands are `tenure status`, `tenure migrate history` and `tenure tenant list`",
+    ),
+    ("", &["lint", "validate", "check"], "the command is `tenure verify`"),
+    ("", &["audit"], "the command is `tenure tenant audit`"),
+    (
+        "",
+        &["baseline", "repair"],
+        "the commands are `tenure migrate baseline VERSION` and `tenure migrate repair`",
+    ),
+];
+
+const NO_WAY_BACK: &str = "Tenure runs no migration backwards: write the next one, which undoes the change, with `tenure migrate new \
+     NAME`; `tenure restore-point` shows how to restore the database";
+
+/// What was meant by a word that is no command or flag of Tenure, but one of other tools.
+pub(super) fn meant(words: &[Cow<'_, str>], error: &clap::Error) -> Option<&'static str> {
+    let kind = match error.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return None,
+    };
+    let Some(ContextValue::String(word)) = error.get(kind) else { return None };
+    let help = help_command(words);
+    let path = help.strip_prefix("tenure").and_then(|path| path.strip_suffix(" --help"))?.trim();
+    let (_, _, meant) =
+        MEANT.iter().find(|(group, known, _)| *group == path && known.contains(&word.as_str()))?;
+    Some(meant)
 }
 
 /// The `--help` command of the subcommand that was meant.

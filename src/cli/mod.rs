@@ -17,6 +17,7 @@ mod document;
 mod documents;
 mod drift;
 mod dry_run;
+mod env_file;
 mod events;
 mod examples;
 mod explain;
@@ -79,7 +80,7 @@ use self::verify::VerifyArgs;
 use self::wait::WaitArgs;
 use crate::error::{Code, Failure, Place};
 use crate::event::NoticeLevel;
-use crate::output::{self, Text};
+use crate::output::{self, Paint, Text};
 use crate::postgres::{self, NOTICES};
 use crate::project::{Project, Root, STACK};
 
@@ -122,6 +123,13 @@ fn program(arguments: Vec<OsString>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     ui::hide_credentials(given_texts(&arguments));
+    // Before the command line is checked: a required value may be in the file.
+    if let Some((file, rest)) = line::env_file(&arguments) {
+        let failure = env_file::restart(&file, &rest);
+        let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+        report_early(&failure, line::wants_json(&words));
+        return ExitCode::from(failure.class().exit_code());
+    }
     let cli = match line::parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return report_parse_error(error, &arguments),
@@ -220,7 +228,7 @@ enum Command {
     /// Manage the project's private server
     #[command(subcommand)]
     Dev(Dev),
-    /// Check the server, the role and the connection for problems
+    /// Check the server, the role, the connection and the registry for problems
     Doctor,
     /// Show how to restore the database to its state before a run
     RestorePoint {
@@ -273,6 +281,16 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
     }
 }
 
+/// Prints a failure before the command line is parsed.
+fn report_early(failure: &Failure, in_json: bool) {
+    if in_json {
+        // The exit code reports the failure in any case.
+        let _printed = ui::print_json(&document::Failed { error: failure.into() }, ui::Outcome::Failed);
+    } else {
+        ui::print_error(&output::failure(failure, Paint::PLAIN));
+    }
+}
+
 /// Prints help and version to stdout, and anything else as a failure, in JSON if requested.
 fn report_parse_error(error: clap::Error, arguments: &[OsString]) -> ExitCode {
     // The message repeats words, which must not add lines to it.
@@ -294,6 +312,7 @@ fn report_parse_error(error: clap::Error, arguments: &[OsString]) -> ExitCode {
         };
     }
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+    let meant = line::meant(&words, &error);
     let plain = error.render().to_string();
     let message = output::without_secrets(&output::without_credentials(&ui::without_given(&plain)));
     if line::wants_json(&words) {
@@ -301,12 +320,16 @@ fn report_parse_error(error: clap::Error, arguments: &[OsString]) -> ExitCode {
         let first_paragraph =
             message.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
         let message = first_paragraph.map(str::trim).collect::<Vec<_>>().join(" ");
-        let failure =
-            Failure::new(Code::Usage, message).hint(format!("see `{}`", line::help_command(&words)));
+        let hint = meant.map_or_else(|| format!("see `{}`", line::help_command(&words)), str::to_owned);
+        let failure = Failure::new(Code::Usage, message).hint(hint);
         // The exit code reports the failure in any case.
         let _printed = ui::print_json(&document::Failed { error: (&failure).into() }, ui::Outcome::Failed);
         return ExitCode::from(Code::Usage.class().exit_code());
     }
+    let message = match meant {
+        Some(meant) => format!("{}\n\nhelp: {meant}", message.trim_end()),
+        None => message,
+    };
     let text = Text::of_lines(message.trim_end());
     if text.as_str().trim_end() == plain.trim_end() {
         // In colour. Ignore a closed pipe.

@@ -1,14 +1,16 @@
 //! Checks the server, the database and the role for problems. Reads everything in one batch of queries and judges the answers in
 //! `Facts`, without a connection. Writes nothing.
 
+mod registry;
 mod result;
 pub mod text;
 
 pub use self::result::{Check, Diagnosis, Health};
 use crate::error::Failure;
-use crate::ident::{SchemaName, literal};
+use crate::ident::literal;
 use crate::postgres::metadata::{self, OwnTables};
 use crate::postgres::{Connection, PoolerEvidence, Row};
+use crate::settings::Settings;
 
 /// The oldest supported major version of PostgreSQL.
 const OLDEST: i64 = 14;
@@ -67,7 +69,8 @@ struct Facts {
 }
 
 /// Runs all checks. Writes nothing.
-pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Result<Diagnosis, Failure> {
+pub async fn examine(connection: &mut Connection, settings: &Settings) -> Result<Diagnosis, Failure> {
+    let platform = &settings.platform_schema();
     let doing = "checking the server";
     let named = literal(platform.as_str());
     let question = format!(
@@ -132,7 +135,9 @@ pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Resu
         invalid: seen.integer("invalid")?,
         statements: seen.get_bool("statements")?,
     };
-    Ok(judged(facts.checks()))
+    let mut checks = facts.checks();
+    checks.extend(registry::examine(connection, settings).await?);
+    Ok(judged(checks))
 }
 
 /// The diagnosis of these checks, with the worst of their states.
@@ -146,11 +151,11 @@ fn ok(check: &'static str, message: impl Into<String>) -> Check {
 }
 
 fn warn(check: &'static str, message: impl Into<String>, help: &'static str) -> Check {
-    Check { check, state: Health::Warn, message: message.into(), help: Some(help) }
+    Check { check, state: Health::Warn, message: message.into(), help: Some(help.to_owned()) }
 }
 
 fn fail(check: &'static str, message: impl Into<String>, help: &'static str) -> Check {
-    Check { check, state: Health::Fail, message: message.into(), help: Some(help) }
+    Check { check, state: Health::Fail, message: message.into(), help: Some(help.to_owned()) }
 }
 
 impl Facts {

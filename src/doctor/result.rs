@@ -23,7 +23,7 @@ pub struct Check {
     pub message: String,
     /// The next step, unless the state is `ok`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub help: Option<&'static str>,
+    pub help: Option<String>,
 }
 
 /// The state of a check, from best to worst.

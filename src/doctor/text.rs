@@ -13,7 +13,7 @@ pub fn diagnosis(diagnosis: &Diagnosis, paint: Paint) -> Text {
             Health::Fail => paint.bad("fail"),
         };
         text.line(format_args!("{state}  {:<14}  {}", check.check, check.message));
-        if let Some(help) = check.help {
+        if let Some(help) = &check.help {
             text.line(format_args!("      {:<14}  {}", "", paint.dim(help)));
         }
     }

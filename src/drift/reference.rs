@@ -17,7 +17,7 @@ use crate::postgres::catalog::{self, Fingerprint, Kind, SchemaSnapshot};
 use crate::postgres::server::{Binaries, Environment};
 use crate::project::Project;
 use crate::shadow::{MissingExtension, Shadow, ShadowRequest, is_own};
-use crate::tenant::{self, After, Creation, IfExists, NewRole, NewTenant};
+use crate::tenant::{self, After, Creation, IfExists, NewRole, NewTenant, RegistryValues};
 
 /// The slug of a reference, before its number.
 const SLUG: &str = "tenure_reference_";
@@ -109,7 +109,7 @@ async fn create_on_private_server(
 /// The schema of the reference of that number.
 fn schema(project: &Project, number: usize) -> Result<SchemaName, Failure> {
     let slug = Slug::new(&format!("{SLUG}{number}"))?;
-    Ok(SchemaName::of(&project.settings.tenants.schema_prefix, &slug, &project.settings.platform_schema())?)
+    Ok(project.settings.tenant_schema(&slug)?)
 }
 
 /// The snapshot of the platform schema, without Tenure's own objects and the extensions of the database.
@@ -144,6 +144,7 @@ async fn create_reference(
         retry_policy: RetryPolicy::USUAL,
         after: After::Nothing,
         role: NewRole::None,
+        registry_values: RegistryValues::Samples,
         command: COMMAND.to_owned(),
     };
     let found = project.template(Some(template))?;
@@ -154,7 +155,8 @@ async fn create_reference(
     }
     let prefix = project.settings.tenants.schema_prefix.len();
     let slug = schema.as_str()[prefix..].to_owned();
-    let wanted = [NewTenant { slug, name: None, template: Some(template.to_owned()), set }];
+    let wanted =
+        [NewTenant { slug, name: None, template: Some(template.to_owned()), set, columns: BTreeMap::new() }];
     let how = (&mut Silent as &mut dyn crate::event::Sink, &CancellationToken::new());
     let created = tenant::create(connection, project, &wanted, &creation, how).await?;
     if let Some(failed) = created.failures.into_iter().next() {

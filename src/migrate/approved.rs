@@ -235,9 +235,10 @@ impl ApprovedPlan {
         }
         let unknown = self.prepared.unknown();
         if unknown > 0 {
-            let (rows, them) = if unknown == 1 { ("row", "it") } else { ("rows", "them") };
+            let rows = if unknown == 1 { "row" } else { "rows" };
             notes.push(format!(
-                "{unknown} registry {rows} without a version: not migrated; `tenure tenant adopt` adds {them}"
+                "{unknown} registry {rows} without a version: not migrated; `tenure tenant create --from-registry` creates missing \
+                 schemas, `tenure tenant adopt` adds existing ones"
             ));
         }
         notes

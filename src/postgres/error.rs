@@ -140,9 +140,17 @@ impl ServerError {
     pub fn registry_hint(&self) -> Option<&'static str> {
         Some(match self.sqlstate()? {
             "42703" => "[tenants.columns] in tenure.toml names the registry's columns",
-            "23502" => "every column of the registry but id, name, slug and schema must have a default",
-            "42804" | "22P02" => "the registry's id column must take a UUID, the others a text",
-            NOT_ONE_ROW => "a trigger or a view must not suppress writes to the registry",
+            "23502" => {
+                "a column of the registry needs a value: give it a default, or pass --column NAME=VALUE to `tenure tenant create`"
+            }
+            "42804" | "22P02" | "22003" | "22007" | "22008" | "22001" => {
+                "a value does not fit its column in the registry: the slug, the name and the schema are texts; --column gives the \
+                 others"
+            }
+            "55000" => "the registry is a view that accepts no such change",
+            NOT_ONE_ROW => {
+                "a trigger, a view, a policy or the condition [tenants] where must not suppress or exclude the row in the registry"
+            }
             _ => return None,
         })
     }

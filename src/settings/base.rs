@@ -43,6 +43,12 @@ impl Settings {
             replace("tenants.registry", tenants.registry.to_string(), of_base.registry.to_string());
             tenants.registry = of_base.registry.clone();
         }
+        if tenants.condition != of_base.condition {
+            let [value, of_base_text] = [&tenants.condition, &of_base.condition]
+                .map(|condition| condition.as_ref().map(ToString::to_string).unwrap_or_default());
+            replace("tenants.where", value, of_base_text);
+            tenants.condition = of_base.condition.clone();
+        }
         // A schema that is no longer shared is stricter.
         if tenants.search_path.iter().any(|schema| !of_base.search_path.contains(schema)) {
             let [value, of_base_names] = [&*tenants, of_base].map(|tenants| {

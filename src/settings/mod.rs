@@ -17,7 +17,8 @@ pub use branch::{Age, BranchSettings, BranchSslMode, Expiry, ReadyWithin, RetryP
 pub use duration::{HookTimeout, LockTimeout, Retention, StatementTimeout, WaitTimeout};
 
 use crate::error::{Code, Failure, Place, Source, did_you_mean};
-use crate::ident::{Identifier, NameError, SchemaName, SharedPath};
+use crate::ident::{Identifier, NameError, SchemaName, SharedPath, Slug};
+use crate::sql::Condition;
 
 /// The settings of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -60,6 +61,12 @@ pub struct Tenants {
     /// The table of tenants, in the platform schema.
     #[schemars(with = "String")]
     pub registry: Identifier,
+    /// A condition on the registry's rows: an SQL expression over its columns. A row that it excludes is no tenant.
+    #[serde(rename = "where", deserialize_with = "condition")]
+    #[schemars(with = "Option<String>")]
+    pub condition: Option<Condition>,
+    /// The characters of slugs.
+    pub slug: SlugStyle,
     /// How long a dropped tenant is kept.
     #[schemars(with = "String")]
     pub retention: Retention,
@@ -80,17 +87,38 @@ pub struct Tenants {
     pub role_prefix: String,
 }
 
+/// `[tenants] slug`: the characters of slugs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SlugStyle {
+    /// A lower-case letter, then lower-case letters, digits and `_`.
+    #[default]
+    Identifier,
+    /// Also `-`, but not at the end. In the schema's name, `-` becomes `_`.
+    Dns,
+}
+
+impl SlugStyle {
+    /// The value in `tenure.toml`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Identifier => "identifier",
+            Self::Dns => "dns",
+        }
+    }
+}
+
 /// `[tenants.columns]`: the registry's columns that Tenure writes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Columns {
-    /// The random UUID.
+    /// The id, of any type. Its default fills it; a UUID column without a default gets a random UUID.
     #[schemars(with = "String")]
     pub id: Identifier,
-    /// The display name.
+    /// The display name. May be the slug's column.
     #[schemars(with = "String")]
     pub name: Identifier,
-    /// The slug.
+    /// The slug. If it is the schema's column, the slug is the schema's name without `schema_prefix`.
     #[schemars(with = "String")]
     pub slug: Identifier,
     /// The schema's name.
@@ -183,6 +211,8 @@ impl Default for Tenants {
             schema_prefix: "org_".to_owned(),
             template: "default".to_owned(),
             registry: constant_identifier("organizations"),
+            condition: None,
+            slug: SlugStyle::default(),
             retention: Retention::default(),
             columns: Columns::default(),
             after_create: Vec::new(),
@@ -246,6 +276,15 @@ impl Settings {
                 "tenants.role_prefix is {prefix:?}; it may only contain lower-case letters, digits and _, and must end with _"
             ));
         }
+        if let Some(message) = settings.tenants.columns.conflict() {
+            return invalid(message);
+        }
+        if settings.tenants.slug == SlugStyle::Dns && settings.tenants.columns.slug_is_schema() {
+            return invalid(format!(
+                "tenants.slug is \"dns\", but tenants.columns.slug is the schema's column {:?}, whose names have _ for -",
+                settings.tenants.columns.slug.as_str()
+            ));
+        }
         let (tenants, extensions) = (&settings.tenants, &settings.extensions.schema);
         let shared = tenants.search_path.iter().map(|schema| ("tenants.search_path", schema));
         for (key, schema) in shared.chain([("extensions.schema", extensions)]) {
@@ -285,6 +324,27 @@ impl Settings {
         SharedPath::new(&self.tenants.search_path, &self.extensions.schema)
     }
 
+    /// The schema of the tenant `slug`: the prefix and the slug, with `_` for `-`.
+    pub fn tenant_schema(&self, slug: &Slug) -> Result<SchemaName, NameError> {
+        let slug = self.expect_style(slug)?;
+        SchemaName::of(&self.tenants.schema_prefix, slug, &self.platform_schema())
+    }
+
+    /// The existing schema `name` as that of the tenant `slug`.
+    pub fn adopted_schema(&self, name: &str, slug: &Slug) -> Result<SchemaName, NameError> {
+        let slug = self.expect_style(slug)?;
+        SchemaName::adopted(name, &self.tenants.schema_prefix, slug, &self.platform_schema())
+    }
+
+    fn expect_style<'s>(&self, slug: &'s Slug) -> Result<&'s Slug, NameError> {
+        match self.tenants.slug {
+            SlugStyle::Identifier if slug.has_hyphen() => {
+                Err(NameError::Hyphen { name: slug.as_str().to_owned() })
+            }
+            SlugStyle::Identifier | SlugStyle::Dns => Ok(slug),
+        }
+    }
+
     /// The name of the role of the tenant with this schema.
     pub fn tenant_role(&self, schema: &SchemaName) -> Result<Identifier, NameError> {
         schema.role(&self.tenants.role_prefix)
@@ -296,6 +356,47 @@ impl Settings {
     }
 }
 
+impl Columns {
+    /// Whether the slug is read from the schema's column.
+    pub fn slug_is_schema(&self) -> bool {
+        self.slug == self.schema
+    }
+
+    /// Why these columns cannot be those of a registry. Each value needs a column of its own, except that the slug may be the
+    /// schema's name, and the id and the name may be the slug.
+    fn conflict(&self) -> Option<String> {
+        let status = self.status.as_ref();
+        let pairs = [
+            ("id", Some(&self.id), "schema", &self.schema),
+            ("name", Some(&self.name), "schema", &self.schema),
+            ("id", Some(&self.id), "name", &self.name),
+            ("status", status, "id", &self.id),
+            ("status", status, "name", &self.name),
+            ("status", status, "slug", &self.slug),
+            ("status", status, "schema", &self.schema),
+        ];
+        // With one column for slug and schema, the name and the id may be that column too.
+        let is_allowed = |one: &str, other: &str| match (one, other) {
+            ("id" | "name", "schema") => self.slug_is_schema(),
+            ("id", "name") => self.id == self.slug,
+            _ => false,
+        };
+        let mut pairs = pairs.into_iter();
+        let (one, column, other, _) =
+            pairs.find(|(one, column, other, taken)| *column == Some(*taken) && !is_allowed(one, other))?;
+        Some(format!(
+            "tenants.columns.{one} and tenants.columns.{other} are both {:?}: each needs a column of its own",
+            column.map(Identifier::as_str).unwrap_or_default()
+        ))
+    }
+}
+
+/// Reads a condition.
+fn condition<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Condition>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Condition::parse(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
 /// The hint with the known keys that are similar to an unknown one, or with its table. serde's message has the unknown key and
 /// then the known ones in backticks.
 fn meant_key(message: &str) -> Option<String> {
@@ -304,6 +405,11 @@ fn meant_key(message: &str) -> Option<String> {
     let schema = Settings::json_schema();
     let has_key = |key: &&String| key.rsplit_once('.').is_some_and(|(_, last)| last == unknown);
     let keys = setting_keys(&schema);
+    if message.ends_with("expected `identifier` or `dns`") {
+        let column =
+            "the characters of slugs are \"identifier\" or \"dns\"; the column is slug in [tenants.columns]";
+        return did_you_mean(unknown, quoted).or_else(|| Some(column.to_owned()));
+    }
     let elsewhere = keys.iter().find(has_key).and_then(|key| key.rsplit_once('.'));
     did_you_mean(unknown, quoted)
         .or_else(|| elsewhere.map(|(table, key)| format!("{key} belongs to [{table}]")))

@@ -141,7 +141,7 @@ pub(super) async fn create_tenant_roles(
     let mut statements = Vec::new();
     for slug in setup::slugs(project) {
         let slug = Slug::new(&slug)?;
-        let schema = SchemaName::of(&settings.tenants.schema_prefix, &slug, &settings.platform_schema())?;
+        let schema = settings.tenant_schema(&slug)?;
         let role = settings.tenant_role(&schema)?.quoted();
         statements.push(format!("CREATE ROLE {role} NOLOGIN; GRANT {role} TO {member}"));
     }

@@ -10,7 +10,7 @@ use crate::ident::SchemaName;
 use crate::migrate;
 use crate::postgres::Connection;
 use crate::project::Project;
-use crate::tenant::{self, After, Creation, IfExists, NewRole, NewTenant};
+use crate::tenant::{self, After, Creation, IfExists, NewRole, NewTenant, RegistryValues};
 
 /// The command in the rows of runs on the shadow.
 const COMMAND: &str = "shadow";
@@ -56,6 +56,7 @@ pub(super) async fn tenants(
         after,
         // Roles belong to the whole server, which others may use, and would outlive the shadow.
         role: NewRole::None,
+        registry_values: RegistryValues::Samples,
         command: COMMAND.to_owned(),
     };
     let talk = (&mut Silent as &mut dyn Sink, &CancellationToken::new());

@@ -222,7 +222,7 @@ impl ShadowRun<'_> {
             }
             let number = self.families.len() + 1;
             let slug = Slug::new(&setup::sample_slug(number, "a"))?;
-            let schema = SchemaName::of(&settings.tenants.schema_prefix, &slug, &settings.platform_schema())?;
+            let schema = settings.tenant_schema(&slug)?;
             self.families.insert(template.family().to_owned(), schema);
             let letters: &[&str] = if number == 1 { &["a", "b"] } else { &["a"] };
             requested.extend(letters.iter().map(|letter| NewTenant {
@@ -230,6 +230,7 @@ impl ShadowRun<'_> {
                 name: None,
                 template: Some(oldest.name.clone()),
                 set: oldest.parameters.samples(),
+                columns: BTreeMap::new(),
             }));
         }
         if !requested.is_empty() {
@@ -299,6 +300,7 @@ impl ShadowRun<'_> {
                 name: None,
                 template: Some(newest.name.clone()),
                 set: newest.parameters.samples(),
+                columns: BTreeMap::new(),
             }];
             let made = setup::tenants(self.connection, self.project, &requested, After::Nothing).await;
             let schema = match made {

@@ -51,6 +51,7 @@ impl TenantPair {
             name: None,
             template: Some(template.to_owned()),
             set: set.clone(),
+            columns: BTreeMap::new(),
         });
         let schemas = setup::tenants(connection, project, &requested, after).await?;
         let schema = schemas[0].clone();

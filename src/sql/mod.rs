@@ -4,6 +4,7 @@
 
 mod code;
 mod column_options;
+mod condition;
 mod definer;
 mod error;
 mod expected;
@@ -39,6 +40,7 @@ use std::ops::Range;
 
 pub use code::{Code, Guard, Runs};
 pub use column_options::without_server_options;
+pub use condition::Condition;
 pub use definer::{reads_nothing, runs_other_text};
 pub use error::SqlError;
 pub use expected::{TenantObjects, expect_in_order};

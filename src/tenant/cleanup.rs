@@ -6,10 +6,10 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::error::Failure;
-use crate::ident::{SchemaName, literal};
+use crate::ident::SchemaName;
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::metadata::attempts::{self, Attempt};
-use crate::postgres::metadata::{TenantState, state};
+use crate::postgres::metadata::{TenantState, registry};
 use crate::postgres::{Connection, Connector, Row, ServerError, error};
 use crate::settings::Settings;
 
@@ -113,12 +113,7 @@ async fn found(
 pub(super) fn unmaking(settings: &Settings, run: &Run, schema: &SchemaName, attempt: Attempt) -> SqlBatch {
     let mut message = SqlBatch::default();
     message.begin_each(run.limits, &attempts::undo(run, schema, attempt));
-    message.push(&format!(
-        "DELETE FROM {} WHERE {} = {}",
-        state::registry(settings),
-        settings.tenants.columns.schema.quoted(),
-        literal(schema.as_str()),
-    ));
+    message.push_each(&registry::unregister(settings, schema));
     message.commit(SessionState::None);
     message
 }

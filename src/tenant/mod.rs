@@ -21,7 +21,9 @@ pub use copy::{
     Adopted, Adoption, Cloned, Cloning, Differs, ExportFile, Exported, Extent, IfDifferent, Imported,
     Restored, Target, adopt, clone, export, import, import_on_throwaway_database, restore,
 };
-pub use create::{After, Creation, Hook, IfExists, NewTenant, create, from_csv};
+pub use create::{
+    After, Creation, Hook, IfExists, NewTenant, RegistryValues, create, from_csv, without_schema,
+};
 pub use lifecycle::{
     Dropped, Kept, NewName, Purge, Purged, PurgedTenant, RegistryRow, candidates, drop, purge, rename,
     resume, suspend, undrop,

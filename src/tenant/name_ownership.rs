@@ -1,10 +1,15 @@
 //! Whether a slug, an id or a schema's name is taken, and the rows that register a new tenant.
 
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
 use super::provisioning::TenantRecord;
 use crate::error::{Code, Failure};
-use crate::ident::{SchemaName, Slug, literal};
+use crate::ident::{DisplayName, Identifier, SchemaName, Slug, literal};
 use crate::postgres::batch::SqlBatch;
-use crate::postgres::metadata::{TenantState, checks, state, version_rows};
+use crate::postgres::metadata::registry::{self, ExistingRow, ID_COLUMN, RowValues, Shape};
+use crate::postgres::metadata::{TenantState, attempts, version_rows};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::settings::Settings;
 
@@ -12,8 +17,10 @@ use crate::settings::Settings;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) id: Option<String>,
-    pub(super) slug: String,
-    pub(super) schema: String,
+    pub(super) slug: Option<String>,
+    pub(super) name: Option<String>,
+    /// Its schema's name, unless NULL or empty.
+    pub(super) schema: Option<String>,
 }
 
 /// The owners of a slug and of a schema's name.
@@ -35,30 +42,26 @@ impl NameOwnership {
         slug: &Slug,
         schema: &SchemaName,
     ) -> Result<Self, Failure> {
-        let columns = &settings.tenants.columns;
         let named = literal(schema.as_str());
         let sql = format!(
-            "SELECT {id}::text AS id, {slug}::text AS slug, {of}::text AS schema FROM {registry} \
-             WHERE {slug}::text = {is} OR {of}::text = {named}; \
+            "SELECT * FROM ({tenants}) r WHERE slug = {is} OR schema = {named}; \
              {status}; \
              SELECT true AS there FROM pg_catalog.pg_namespace WHERE nspname = {named}",
-            id = columns.id.quoted(),
-            slug = columns.slug.quoted(),
-            of = columns.schema.quoted(),
-            registry = state::registry(settings),
+            tenants = registry::tenants(settings),
             is = literal(slug.as_str()),
             status = version_rows::status(&settings.platform_schema(), schema),
         );
         let sets = connection
             .query_batch(&sql)
             .await
-            .map_err(|server_error| state::registry_failure(&server_error, settings))?;
+            .map_err(|server_error| registry::failure(&server_error, settings))?;
         let [entries, states, there] = sets.as_slice() else { return Ok(Self::default()) };
         let entry = |row: &Row| {
             Ok::<_, Failure>(Entry {
                 id: row.optional_text("id")?,
-                slug: row.text("slug")?,
-                schema: row.text("schema")?,
+                slug: row.optional_text("slug")?,
+                name: row.optional_text("name")?,
+                schema: row.optional_text("schema")?.filter(|schema| !schema.is_empty()),
             })
         };
         Ok(Self {
@@ -74,12 +77,11 @@ impl NameOwnership {
     }
 
     /// The hint for a registry row without a schema.
-    pub(super) const ROW_ALONE: &str = "delete that row, then create both with `tenure tenant create`, or create the schema \
-         and adopt it";
+    pub(super) const ROW_ALONE: &str = "`tenure tenant create` creates the schema of that row";
 
     /// Fails if the slug or the schema's name is taken, in the metadata or in the catalog.
     pub(super) fn expect_free(&self, slug: &Slug, schema: &SchemaName) -> Result<(), Failure> {
-        let what = if self.entries.iter().any(|entry| entry.slug == slug.as_str()) {
+        let what = if self.entries.iter().any(|entry| entry.slug.as_deref() == Some(slug.as_str())) {
             format!("the tenant {slug} already exists")
         } else if self.schema {
             format!("the schema {schema} already exists")
@@ -105,21 +107,67 @@ pub(super) async fn has_schema(connection: &mut Connection, schema: &SchemaName)
     Ok(sets.iter().flatten().next().is_some())
 }
 
-/// Inserts the registry row of a new tenant; other columns get their defaults.
-pub(super) fn register(settings: &Settings, tenant: &TenantRecord, message: &mut SqlBatch) {
-    let (registry, columns) = (state::registry(settings), &settings.tenants.columns);
-    message.push(&format!(
-        "INSERT INTO {registry} ({}, {}, {}, {}) VALUES ('{}', {}, {}, {})",
-        columns.id.quoted(),
-        columns.name.quoted(),
-        columns.slug.quoted(),
-        columns.schema.quoted(),
-        tenant.id,
-        literal(tenant.name.as_str()),
-        literal(tenant.slug.as_str()),
-        literal(tenant.schema.as_str()),
-    ));
-    message.push(&checks::expect_registered(settings, &literal(tenant.schema.as_str())));
+/// The statements that write a tenant's registry row and check it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Registration {
+    pub(super) statements: Vec<String>,
+    /// Whether the row existed before.
+    pub(super) completes: bool,
+}
+
+impl Registration {
+    /// Inserts a row, or completes `row`.
+    pub(super) fn new(
+        settings: &Settings,
+        shape: &Shape,
+        row: Option<&ExistingRow>,
+        values: RowValues<'_>,
+    ) -> Self {
+        let statements = match row {
+            None => registry::insert(settings, shape, values),
+            Some(row) => registry::complete(settings, shape, (row, values)),
+        };
+        Self { statements, completes: row.is_some() }
+    }
+
+    /// Inserts a row in a throwaway database, with these values of the columns that need one.
+    pub(super) fn of_sample(
+        settings: &Settings,
+        shape: &Shape,
+        (slug, schema, name): (&Slug, &SchemaName, &DisplayName),
+        columns: &BTreeMap<Identifier, String>,
+    ) -> Self {
+        Self::new(
+            settings,
+            shape,
+            None,
+            RowValues { slug, schema, name: Some(name.as_str()), id: None, columns },
+        )
+    }
+
+    /// Inserts the row of a tenant with this slug, schema and name. A UUID column without a default gets a random one.
+    pub(super) fn of_new(
+        settings: &Settings,
+        shape: &Shape,
+        (slug, schema, name): (&Slug, &SchemaName, &DisplayName),
+    ) -> Self {
+        let made = shape.needs_uuid(settings).then(|| Uuid::new_v4().to_string());
+        let (name, id) = (Some(name.as_str()), made.as_deref());
+        let columns = BTreeMap::new();
+        Self::new(settings, shape, None, RowValues { slug, schema, name, id, columns: &columns })
+    }
+}
+
+/// The id of a tenant, from the answer to its registration.
+pub(super) fn id(sets: &[Vec<Row>]) -> Option<String> {
+    sets.iter().flatten().find_map(|row| row.optional_text(ID_COLUMN).ok().flatten())
+}
+
+/// Records that the tenant's registry row existed before, so that it is kept if the tenant is not finished.
+pub(super) fn note_found(platform: &SchemaName, tenant: &TenantRecord, message: &mut SqlBatch) {
+    if tenant.registration.completes {
+        message.push(&attempts::note_found_row(platform, &tenant.schema));
+    }
 }
 
 /// The failure of a message that registers a new tenant.

@@ -9,7 +9,7 @@ use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::batch::{Run, SqlBatch, VERSION_COLUMN};
 use crate::postgres::metadata::state::{self, State};
 use crate::postgres::metadata::{
-    self, RunStatus, Tenant, TenantState, checks, runs, unknown_tenant, version_rows,
+    self, RunStatus, Tenant, TenantState, checks, registry, runs, unknown_tenant, version_rows,
 };
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::settings::{Migrate, Settings};
@@ -104,7 +104,7 @@ pub(super) fn enter(message: &mut SqlBatch, settings: &Settings, schema: &Schema
 
 /// Writes the state into the registry row of `schema`, an SQL expression, if the registry has a status column.
 pub(super) fn say(message: &mut SqlBatch, settings: &Settings, schema: &str, state: TenantState) {
-    let registry = state::registry(settings);
+    let registry = registry::table(settings);
     if let Some(column) = &settings.tenants.columns.status {
         message.push(&format!(
             "UPDATE {} SET {} = {} WHERE {} = {schema}",
@@ -128,15 +128,7 @@ pub(super) fn reregister(
     if tenant.id.is_none() {
         return;
     }
-    let (registry, columns) = (state::registry(settings), &settings.tenants.columns);
-    let name =
-        name.map(|name| format!(", {} = {}", columns.name.quoted(), literal(name))).unwrap_or_default();
-    let moved = format!("{} = {schema}, {} = {slug}{name}", columns.schema.quoted(), columns.slug.quoted());
-    message.push(&format!(
-        "UPDATE {registry} SET {moved} WHERE {} = {}",
-        columns.schema.quoted(),
-        literal(tenant.schema.as_str())
-    ));
+    message.push(&registry::rename(settings, &tenant.schema, (schema, slug), name));
     message.push(&checks::expect_registered(settings, schema));
 }
 
@@ -170,6 +162,10 @@ pub(super) fn refused(
         Some("3F000") => {
             failure.code = Code::SchemaUnknown;
             failure.hint = Some(SCHEMA_GONE.to_owned());
+        }
+        Some("55000") => {
+            failure.code = Code::RegistryInvalid;
+            failure.hint = server_error.registry_hint().map(str::to_owned);
         }
         // Only the registry's columns are defined by the user.
         Some("22P02" | "22001" | "23514") => {

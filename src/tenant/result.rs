@@ -66,6 +66,9 @@ pub struct CreatedTenant {
     /// The role's password, which is shown only here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<Password>,
+    /// Whether its registry row existed before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub completed: bool,
 }
 
 /// A tenant that failed.

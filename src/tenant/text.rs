@@ -32,7 +32,7 @@ pub fn tenant_list(list: &TenantList, asked: Asked, paint: Paint) -> Text {
             1 => "1 registry row has no schema".to_owned(),
             _ => format!("{count} registry rows have no schema"),
         };
-        text.line(paint.dim(&nameless));
+        text.line(paint.dim(&format!("{nameless}; `tenure tenant create --from-registry` creates them")));
     }
     text
 }

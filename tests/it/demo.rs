@@ -66,7 +66,7 @@ fn the_private_server_is_started_used_and_reset() {
     let again = project.run("dev start").ok();
     assert!(again.stdout.contains("\"started\":false"), "{again}");
     project.run("migrate up").passes();
-    let answer = project.run("dev psql -At -c SELECT(version)FROM\"datalinx_platform\".schema_version").ok();
+    let answer = project.run("dev psql -At -c SELECT(version)FROM\"platform\".schema_version").ok();
     assert_eq!(answer.stdout.trim(), "1.0.0", "{answer}");
     let failed = project.run("dev psql -v ON_ERROR_STOP=1 -c SELECT(1/0)");
     assert_eq!(failed.code, 1, "psql's own exit code: {failed}");

@@ -269,6 +269,7 @@ fn setup(code: Code) -> Setup {
             Setup::of(project)
         }
         Code::CsvInvalid => file("tenants.csv", "slug;name\nacme;Acme\n"),
+        Code::ColumnInvalid => migrated(""),
         Code::QueriesInvalid => file("release.json", "SELECT 1;\n"),
         Code::NoDatabaseUrl => usage().env("CI", "true").env("DATABASE_URL", ""),
         Code::NoServerBinaries => {

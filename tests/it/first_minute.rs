@@ -79,6 +79,71 @@ fn without_a_command_the_state_or_the_beginning_is_shown() {
 }
 
 #[test]
+fn a_command_of_another_tool_is_explained() {
+    let project = Project::empty();
+    for (line, meant) in [
+        ("migrate up --dry-run", "`tenure migrate up --plan`"),
+        ("migrate up --dry-run --tenant x", "`tenure migrate up --branch local`"),
+        ("migrate run", "`tenure migrate up`"),
+        ("-C . migrate run", "`tenure migrate up`"),
+        ("migrate apply", "`tenure migrate up`"),
+        ("migrate create x", "`tenure migrate new NAME`"),
+        ("rollback", "`tenure migrate new NAME`"),
+        ("migrate rollback", "`tenure restore-point`"),
+        ("down", "`tenure restore-point`"),
+        ("up", "`tenure migrate up`"),
+        ("lint", "`tenure verify`"),
+    ] {
+        let output = project.run(line);
+        assert_eq!(output.code, 2, "{line}: {output}");
+        assert!(output.stderr.contains("help: ") && output.stderr.contains(meant), "{line}: {output}");
+        let document = project.expect_error(line, "usage");
+        assert!(document["error"]["hint"].as_str().unwrap().contains(meant), "{line}: {document}");
+    }
+    for line in ["migrate up --dri", "migrate upp", "tenant rollback", "rollbac"] {
+        let output = project.run(line);
+        assert!(output.code == 2 && !output.stderr.contains("help: "), "{line}: {output}");
+    }
+}
+
+#[test]
+fn a_file_of_variables_is_read_only_on_request() {
+    let project = Project::with_tenants(&["acme"]);
+    let url = project.run_env(&[], "tenant list").ok();
+    assert!(url.stdout.contains("acme"), "{url}");
+    let text = format!("# a comment\nexport DATABASE_URL='{}'\nTENURE_FORMAT=json\n", project.db.url);
+    project
+        .file(".env", &text)
+        .file("other.env", "TENURE_FORMAT=json\nDATABASE_URL=postgresql://x:hunter2@127.0.0.1:1/d\n");
+    let unset = [("DATABASE_URL", ""), ("CI", "true")];
+    let output = project.run_env(&unset, "tenant list");
+    assert!(output.code == 2 && output.stderr.contains("no-database-url"), "{output}");
+    for line in ["tenant list --env-file .env", "--env-file=.env tenant list"] {
+        let output = project.run_env(&unset, line).ok();
+        let list: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!(list["tenants"][0]["slug"], "acme", "{line}: {output}");
+    }
+    // What is set already wins, and so does a flag.
+    let set = [("DATABASE_URL", project.db.url.as_str()), ("TENURE_FORMAT", "human")];
+    let output = project.run_env(&set, "tenant list --env-file other.env").ok();
+    assert!(output.stdout.starts_with("slug"), "{output}");
+    let output = project.run_env(&unset, "tenant list --env-file .env --format human").ok();
+    assert!(output.stdout.starts_with("slug"), "{output}");
+    let output = project.run_env(&unset, "tenant list --env-file other.env --connect-attempts 1");
+    assert!(output.code == 3 && !output.to_string().contains("hunter2"), "{output}");
+    project.file("bad.env", "DATABASE_URL=postgresql://x:hunter2@h/d\nhunter2 'open\n");
+    for (file, code) in [("bad.env", 2), ("none.env", 2), ("", 2)] {
+        let output = project.run_words(["tenant", "list", "--env-file", file]);
+        assert!(output.code == code || file.is_empty(), "{file}: {output}");
+        assert!(output.code != 0 && !output.to_string().contains("hunter2"), "{file}: {output}");
+        let output = project.run_words(["tenant", "list", "--env-file", file, "--format", "json"]);
+        let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        assert!(document["error"]["code"].is_string(), "{file}: {output}");
+    }
+    assert_eq!(project.run("tenant list --env-file").code, 2);
+}
+
+#[test]
 fn an_unknown_slug_gets_a_suggestion() {
     let project = Project::seeds();
     project.run("migrate up").passes();
@@ -154,13 +219,16 @@ fn a_message_says_what_to_correct() {
         ("[tenants.columns]\nslugg = \"x\"", "did you mean slug?"),
         ("[verify]\ncontract = \"quieries\"", "did you mean queries?"),
         ("[platform]\nlock_timeout = \"1s\"", "lock_timeout belongs to [migrate]"),
-        ("[tenants]\nslug = \"x\"", "slug belongs to [tenants.columns]"),
+        (
+            "[tenants]\nslug = \"x\"",
+            "the characters of slugs are \"identifier\" or \"dns\"; the column is slug in [tenants.columns]",
+        ),
         ("[branch]\nzzz = 1", "docs/reference.md lists the settings"),
     ] {
         project.file("tenure.toml", settings);
         assert_eq!(project.expect_error("verify", "settings")["error"]["hint"], hint, "{settings}");
     }
-    project.remove("tenure.toml");
+    project.file("tenure.toml", "[platform]\nschema = \"platform\"\n");
     for (sql, code, text) in [
         (
             "ALTER TABLE usrs ADD COLUMN a int;",
@@ -196,7 +264,7 @@ fn a_missing_privilege_is_named_with_its_grant() {
     let url = project.db.url_as(&role);
     let output = project.run_env(&[("DATABASE_URL", url.as_str())], "status");
     assert!(output.stderr.contains("error[permission-denied]"), "{output}");
-    let grant = format!("GRANT USAGE, CREATE ON SCHEMA datalinx_platform TO {role}");
+    let grant = format!("GRANT USAGE, CREATE ON SCHEMA platform TO {role}");
     assert!(output.stderr.contains(&grant), "{output}");
     project.db.run(&grant);
     let output = project.run_env(&[("DATABASE_URL", url.as_str())], "status");

@@ -149,7 +149,7 @@ fn a_registry_row_without_a_schema_does_not_hide_tenants() {
     let (listed, _) = slugs(&project, "");
     assert_eq!(listed, ["acme", "org_d"]);
     assert_eq!(project.json("tenant list").1["without_schema"], 3);
-    let said = "3 registry rows have no schema\n";
+    let said = "3 registry rows have no schema; `tenure tenant create --from-registry` creates them\n";
     assert!(project.run("tenant list").ok().stdout.ends_with(said));
     assert_eq!(project.json("status").1["tenants"]["unknown"], 4);
     for line in ["status --tenants", "drift", "tenant audit", "tenant list --limit 1"] {
@@ -160,11 +160,13 @@ fn a_registry_row_without_a_schema_does_not_hide_tenants() {
             "{line}: {output}"
         );
     }
-    for line in ["tenant show soon", "tenant show long", "tenant create blank"] {
+    for line in ["tenant show soon", "tenant show long"] {
         let document = project.expect_error(line, "registry-invalid");
         let hint = document["error"]["hint"].as_str().unwrap();
         assert!(hint.contains("schema_name"), "{hint}");
     }
+    project.run("tenant create blank").passes();
+    assert_eq!(project.json("tenant list").1["without_schema"], 2);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use tenure::error::{Code, Failure};
 use tenure::ident::{DisplayName, SchemaName, Slug, literal};
+use tenure::settings::Settings;
 
 use crate::support::{OwnServer, Project};
 
@@ -159,9 +160,8 @@ impl Names {
 }
 
 fn schema_of(slug: &str) -> Result<SchemaName, Code> {
-    let platform = SchemaName::existing("datalinx_platform").unwrap();
     let slug = Slug::new(slug).map_err(|error| Failure::from(error).code)?;
-    SchemaName::of("org_", &slug, &platform).map_err(|error| Failure::from(error).code)
+    Settings::default().tenant_schema(&slug).map_err(|error| Failure::from(error).code)
 }
 
 /// All that the database holds, and the server's roles: the server must be the test's own.

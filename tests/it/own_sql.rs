@@ -32,6 +32,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V3__platform_fingerprint.sql", "99d884d21cb494a0708a2a1782ecf57ab2c72441aed51461f7926bd331818104"),
     ("V4__migration_failure.sql", "45d4f833fffead82b8e413b7d2d3a0311f15c7549422547a50b42d1bb786d669"),
     ("V5__names_and_roles.sql", "a038818338ad04ba94e880ff1bcbdb617d6d73b655fb8a0249c321ab67ea355e"),
+    ("V6__found_row.sql", "045583aea4a2e4bbdf9ac5166e70e7c20abddd5204dad3012567bbf7385830a8"),
 ];
 
 #[test]

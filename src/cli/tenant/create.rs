@@ -16,13 +16,16 @@ use crate::executor::RetryPolicy;
 use crate::ident::Slug;
 use crate::output::ErrorJson;
 use crate::settings::Settings;
+use crate::sql::Condition;
 use crate::tenant::create::text::Detail;
-use crate::tenant::{self, After, Creation, Hook, IfExists, NewRole, NewTenant, TenantOperation};
+use crate::tenant::{
+    self, After, Creation, Hook, IfExists, NewRole, NewTenant, RegistryValues, TenantOperation,
+};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CreateArgs {
-    /// Slug: a lower-case letter, then lower-case letters, digits and _
-    #[arg(required_unless_present = "from", conflicts_with = "from")]
+    /// Slug: a lower-case letter, then lower-case letters, digits and _; with [tenants] slug = "dns" also -
+    #[arg(required_unless_present_any = ["from", "from_registry"], conflicts_with = "from")]
     slug: Option<String>,
     /// Display name [default: the slug]
     #[arg(long, conflicts_with = "from")]
@@ -33,10 +36,19 @@ pub(in crate::cli) struct CreateArgs {
     /// Template parameter; repeatable. With --from, the default for lines without a value
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
     set: Vec<(String, String)>,
-    /// CSV file with the columns slug and, optionally, name, template and set.KEY; - for stdin
+    /// Value of another column of the registry; repeatable. With --from, the default for lines without a value
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_key_value)]
+    column: Vec<(String, String)>,
+    /// CSV file with the columns slug and, optionally, name, template, set.KEY and columns of the registry; - for stdin
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Number of parallel connections with --from [default: based on cores and free connections, at most 16]
+    /// Create the schemas of all registry rows that have none yet
+    #[arg(long, conflicts_with_all = ["slug", "from", "name"])]
+    from_registry: bool,
+    /// Only the rows for which this SQL expression over the registry's columns is true
+    #[arg(long = "where", value_name = "SQL", requires = "from_registry")]
+    condition: Option<String>,
+    /// Number of parallel connections with --from or --from-registry [default: based on cores and free connections, at most 16]
     #[arg(long, value_name = "N", conflicts_with = "slug", value_parser = clap::value_parser!(u16).range(1..=1000))]
     jobs: Option<u16>,
     /// Retries per tenant after a lock timeout, a deadlock or a lost connection
@@ -60,17 +72,20 @@ pub(super) fn parse_key_value(text: &str) -> Result<(String, String), String> {
 pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let set = values(&args.set)?;
+    let columns = named_once("--column", &args.column)?;
+    let condition = args.condition.as_deref().map(condition).transpose()?;
     // The result would repeat the URL, which may contain a password.
     if let Some(url) = args.slug.as_deref().filter(|slug| slug.contains("://")) {
         Slug::new(url)?;
     }
-    let wanted = match (&args.from, &args.slug) {
-        (Some(file), _) => from_file(file, args.template.as_deref(), &set)?,
+    let mut wanted = match (&args.from, &args.slug) {
+        (Some(file), _) => from_file(file, args.template.as_deref(), (&set, &columns))?,
         (None, slug) => vec![NewTenant {
             slug: slug.clone().unwrap_or_default(),
             name: args.name.clone(),
             template: args.template.clone(),
             set: set.clone(),
+            columns: columns.clone(),
         }],
     };
     let creation = Creation {
@@ -80,16 +95,29 @@ pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, F
         retry_policy: RetryPolicy { retries: args.retries },
         after: After::All(Hook::of(&project.settings.tenants, &project.root)),
         role: role(args, &project.settings)?,
+        registry_values: RegistryValues::Requested,
         command: command_line("tenant create"),
     };
     let mut connection = database::connect(context, &project.root).await?;
+    if args.from_registry {
+        let slugs = tenant::without_schema(&mut connection, &project, condition.as_ref()).await?;
+        let of_row = |slug| NewTenant {
+            slug,
+            name: None,
+            template: args.template.clone(),
+            set: set.clone(),
+            columns: columns.clone(),
+        };
+        wanted = slugs.into_iter().map(of_row).collect();
+    }
+    let is_list = args.from.is_some() || args.from_registry;
     let (mut progress, stop) = (context.ui.progress(), stop_on_signals(context.ui));
     let created =
         Box::pin(tenant::create(&mut connection, &project, &wanted, &creation, (&mut progress, &stop)))
             .await?;
     // The failure of a single tenant is also the command's failure.
-    let error = match (&args.from, created.failures.as_slice()) {
-        (None, [failed]) => Some(ErrorJson::from(&failed.failure)),
+    let error = match created.failures.as_slice() {
+        [failed] if !is_list => Some(ErrorJson::from(&failed.failure)),
         _ => None,
     };
     let document = WithError { document: &created, error };
@@ -110,7 +138,7 @@ pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, F
     }
     connection.close().await;
     Ok(match created.failures.as_slice() {
-        [failed] if args.from.is_none() => failed.failure.class().exit_code(),
+        [failed] if !is_list => failed.failure.class().exit_code(),
         _ => created.ending().exit_code(),
     })
 }
@@ -130,10 +158,22 @@ fn role(args: &CreateArgs, settings: &Settings) -> Result<NewRole, Failure> {
 
 /// The values of `--set`, each given once.
 pub(super) fn values(given: &[(String, String)]) -> Result<BTreeMap<String, String>, Failure> {
+    named_once("--set", given)
+}
+
+/// The condition of `--where`.
+fn condition(text: &str) -> Result<Condition, Failure> {
+    Condition::parse(text).map_err(|why| {
+        Failure::new(Code::Usage, format!("--where: {why}"))
+            .hint("for example: --where \"plan = 'pro'\", an expression over the registry's columns")
+    })
+}
+
+fn named_once(flag: &str, given: &[(String, String)]) -> Result<BTreeMap<String, String>, Failure> {
     let mut set = BTreeMap::new();
     for (key, value) in given {
         if set.insert(key.clone(), value.clone()).is_some() {
-            return Err(Failure::new(Code::Usage, format!("--set contains {key:?} more than once")));
+            return Err(Failure::new(Code::Usage, format!("{flag} contains {key:?} more than once")));
         }
     }
     Ok(set)
@@ -142,7 +182,7 @@ pub(super) fn values(given: &[(String, String)]) -> Result<BTreeMap<String, Stri
 fn from_file(
     file: &Path,
     template: Option<&str>,
-    set: &BTreeMap<String, String>,
+    (set, columns): (&BTreeMap<String, String>, &BTreeMap<String, String>),
 ) -> Result<Vec<NewTenant>, Failure> {
     let io = |error: std::io::Error| Failure::new(Code::Io, format!("{}: {error}", file.display()));
     let (shown, text) = if file == Path::new("-") {
@@ -162,6 +202,9 @@ fn from_file(
         tenant.template = tenant.template.take().or_else(|| template.map(str::to_owned));
         for (key, value) in set {
             tenant.set.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        for (name, value) in columns {
+            tenant.columns.entry(name.clone()).or_insert_with(|| value.clone());
         }
     }
     Ok(wanted)

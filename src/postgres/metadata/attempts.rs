@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::checks::refuse;
 use super::version_rows::{self, hold_unless, parameters, update};
-use super::{TenantState, history, roles};
+use super::{TenantState, history, registry, roles};
 use crate::chain::{Checksum, Migration};
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
-use crate::postgres::batch::{BEGIN, Run};
+use crate::postgres::batch::{BEGIN, Kind, Run};
 use crate::postgres::{Connection, error};
 
 /// The attempt whose tenant is removed.
@@ -99,6 +99,29 @@ pub fn status(platform: &SchemaName, schema: &SchemaName, id: Uuid) -> [String; 
     ]
 }
 
+/// Records in the tenant's row that its registry row existed before, as [`registry::complete`] found it.
+pub fn note_found_row(platform: &SchemaName, schema: &SchemaName) -> String {
+    // A later transaction does not have the setting.
+    let found =
+        format!("found_row = coalesce(nullif(current_setting('{}', true), ''), found_row)", registry::FOUND);
+    update(platform, schema, &found)
+}
+
+/// Whether the newest event of the schema is one of this run, which has therefore created it.
+pub async fn is_of_run(connection: &mut Connection, run: &Run, schema: &SchemaName) -> Result<bool, Failure> {
+    let sql = format!(
+        "SELECT h.run_id = '{}' AND h.kind <> '{}' AS is_own FROM {}.migration_history h WHERE h.schema_name = {} \
+         ORDER BY h.id DESC LIMIT 1",
+        run.id,
+        Kind::UNDONE.as_str(),
+        run.platform.quoted(),
+        literal(schema.as_str()),
+    );
+    let sets = connection.query_batch(&sql).await;
+    let sets = sets.map_err(|server_error| server_error.failure("reading who created a tenant"))?;
+    sets.iter().flatten().next().map_or(Ok(false), |row| row.get_bool("is_own"))
+}
+
 /// Removes an unfinished tenant except its registry row. The history keeps its rows and gets a row of kind `undone`.
 pub fn undo(run: &Run, schema: &SchemaName, attempt: Attempt) -> Vec<String> {
     let platform = &run.platform;
@@ -127,6 +150,12 @@ pub fn undo(run: &Run, schema: &SchemaName, attempt: Attempt) -> Vec<String> {
             statements.push(format!("SELECT {locked} FROM {row} AND making_until IS NULL"));
         }
     }
+    // Before the version row is deleted: what becomes of the registry row.
+    statements.push(format!(
+        "SELECT set_config('{}', coalesce(found_row, ''), true) FROM {}",
+        registry::FOUND,
+        version_rows::row_of(platform, schema)
+    ));
     statements.extend(version_rows::drop_schema(platform, schema));
     statements.push(roles::drop(platform, schema));
     statements.push(history::undone(run, schema));
@@ -165,22 +194,24 @@ pub fn expect_source(platform: &SchemaName, schema: &SchemaName, source: Source<
     format!("SELECT {refusal} WHERE NOT EXISTS ({})", being_made(platform, schema, source))
 }
 
-/// Whether the tenant is being created from that source.
-pub async fn has_source(
+/// The attempt that creates the tenant from that source, if there is one, and whether the registry row existed before.
+pub async fn attempt_of(
     connection: &mut Connection,
     platform: &SchemaName,
     schema: &SchemaName,
     source: Source<'_>,
     doing: &str,
-) -> Result<bool, Failure> {
+) -> Result<Option<(Uuid, bool)>, Failure> {
     let sets = connection.query_batch(&being_made(platform, schema, source)).await;
     let sets = sets.map_err(|server_error| server_error.failure(doing))?;
-    Ok(sets.iter().flatten().next().is_some())
+    let Some(row) = sets.iter().flatten().next() else { return Ok(None) };
+    let (attempt, is_found) = (row.optional_text("attempt")?, row.get_bool("is_found")?);
+    Ok(attempt.and_then(|id| Some((id.parse().ok()?, is_found))))
 }
 
 fn being_made(platform: &SchemaName, schema: &SchemaName, source: Source<'_>) -> String {
     format!(
-        "SELECT true AS same FROM {} AND status = 'creating' AND template = {} \
+        "SELECT making::text AS attempt, found_row IS NOT NULL AS is_found FROM {} AND status = 'creating' AND template = {} \
          AND made_from = {} AND parameters IS NOT DISTINCT FROM {}::jsonb",
         version_rows::row_of(platform, schema),
         literal(source.template),

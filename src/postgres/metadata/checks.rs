@@ -1,6 +1,6 @@
 //! Statements that raise one of Tenure's errors unless a condition holds. If it holds, none of them loads PL/pgSQL.
 
-use super::state::registry;
+use super::registry::{self, ID_COLUMN};
 use crate::chain::Version;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::error;
@@ -12,14 +12,18 @@ pub(super) fn refuse(platform: &SchemaName, sqlstate: &str, message: &str, detai
     format!("{}.tenure_refuse('{sqlstate}', {message}{detail})", platform.quoted())
 }
 
-/// Fails unless the registry has exactly one row with the schema, an expression. A trigger or a view may discard a write.
+/// Fails unless the registry has exactly one row with the schema, an expression, and selects its id. A trigger, a view, a policy or
+/// the condition of the settings may discard a write.
 pub fn expect_registered(settings: &Settings, schema: &str) -> String {
     let message = "format('%s rows of the registry instead of one', found)";
+    let columns = &settings.tenants.columns;
     format!(
-        "SELECT {} FROM (SELECT count(*) AS found FROM {} WHERE {} = {schema}) counted WHERE found <> 1",
+        "SELECT id AS {ID_COLUMN}, CASE WHEN found <> 1 THEN {} END AS refused \
+         FROM (SELECT count(*) AS found, min({}::text) AS id FROM {} WHERE {} = {schema}) counted",
         refuse(&settings.platform_schema(), error::NOT_ONE_ROW, message, None),
-        registry(settings),
-        settings.tenants.columns.schema.quoted(),
+        columns.id.quoted(),
+        registry::rows(settings),
+        columns.schema.quoted(),
     )
 }
 
@@ -29,7 +33,7 @@ pub fn expect_unregistered(settings: &Settings, schema: &SchemaName) -> String {
     format!(
         "SELECT {} WHERE EXISTS (SELECT FROM {} WHERE {} = {})",
         refuse(&settings.platform_schema(), error::ROW_NOT_DELETED, &literal(&message), None),
-        registry(settings),
+        registry::table(settings),
         settings.tenants.columns.schema.quoted(),
         literal(schema.as_str()),
     )
@@ -47,8 +51,8 @@ pub fn expect_free(
     let but = own.map(|own| format!(" AND {of} IS DISTINCT FROM {}", literal(own.as_str())));
     let registered = format!(
         "EXISTS (SELECT FROM {} WHERE ({of} = {named} OR {} = {}){})",
-        registry(settings),
-        columns.slug.quoted(),
+        registry::table(settings),
+        registry::slug(settings),
         literal(slug.as_str()),
         but.unwrap_or_default(),
     );

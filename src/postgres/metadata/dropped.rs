@@ -1,6 +1,6 @@
 //! Dropped tenants that are not purged, from the version rows and the registry.
 
-use super::state::{registry, registry_failure};
+use super::registry;
 use super::{Tenant, TenantState};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
@@ -41,7 +41,6 @@ pub async fn read(
     slug: Option<&Slug>,
     seconds: u64,
 ) -> Result<Vec<DroppedTenant>, Failure> {
-    let columns = &settings.tenants.columns;
     let which = slug.map_or_else(String::new, |slug| {
         let slug = literal(slug.as_str());
         format!("AND ({slug} IN (former_slug, schema_name)) ")
@@ -51,19 +50,16 @@ pub async fn read(
              former_schema, coalesce(former_status, 'active') AS former_status, purge_began_at IS NOT NULL AS purging, \
              dropped_at <= now() - make_interval(secs => {seconds}) AS due \
          FROM {}.tenant_version t LEFT JOIN \
-             (SELECT {}::text AS id, {}::text AS name, {}::text AS schema FROM {}) r ON r.schema = t.schema_name \
+             ({}) r ON r.schema = t.schema_name \
          WHERE status = 'dropped' AND former_slug IS NOT NULL AND purged_at IS NULL {which}\
          ORDER BY dropped_at DESC, schema_name DESC",
         settings.platform_schema().quoted(),
-        columns.id.quoted(),
-        columns.name.quoted(),
-        columns.schema.quoted(),
-        registry(settings),
+        registry::tenants(settings),
     );
     let sets = connection
         .query_batch(&sql)
         .await
-        .map_err(|server_error| registry_failure(&server_error, settings))?;
+        .map_err(|server_error| registry::failure(&server_error, settings))?;
     sets.iter().flatten().map(aside).collect()
 }
 

@@ -13,6 +13,8 @@ mod install;
 pub mod platform_fingerprint;
 pub mod pool;
 pub mod reached;
+pub mod registry;
+pub mod registry_facts;
 pub mod roles;
 pub mod run_details;
 mod run_status;

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::state::{Whose, registry, registry_failure, version as version_of};
+use super::registry;
+use super::state::{Whose, version as version_of};
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::ident::{Slug, literal};
@@ -63,7 +64,7 @@ pub async fn read(connection: &mut Connection, settings: &Settings, only: &[Slug
             return Ok(Seen::default());
         }
         Err(server_error) if only.is_empty() => return Err(server_error.failure(DOING)),
-        Err(server_error) => return Err(registry_failure(&server_error, settings)),
+        Err(server_error) => return Err(registry::failure(&server_error, settings)),
     };
     let mut seen = Seen::default();
     for row in sets.iter().flatten() {
@@ -107,15 +108,12 @@ fn of_fleet(settings: &Settings) -> String {
 fn of_tenants(settings: &Settings, only: &[Slug]) -> String {
     let platform = settings.platform_schema().quoted();
     let slugs = only.iter().map(|slug| format!("({})", literal(slug.as_str())));
-    let columns = &settings.tenants.columns;
     format!(
         "SELECT false AS is_platform, wanted.slug, t.version, 1::int8 AS tenants, \
              CASE WHEN t.schema_name IS NULL THEN '[]' ELSE json_build_array(t.schema_name)::text END AS schemas \
-         FROM (VALUES {}) wanted (slug) LEFT JOIN {} r ON r.{}::text = wanted.slug \
-         LEFT JOIN {platform}.tenant_version t ON t.schema_name = r.{}::text AND t.status NOT IN ('dropped', 'pooled')",
+         FROM (VALUES {}) wanted (slug) LEFT JOIN ({}) r ON r.slug = wanted.slug \
+         LEFT JOIN {platform}.tenant_version t ON t.schema_name = r.schema AND t.status NOT IN ('dropped', 'pooled')",
         slugs.collect::<Vec<_>>().join(", "),
-        registry(settings),
-        columns.slug.quoted(),
-        columns.schema.quoted(),
+        registry::tenants(settings),
     )
 }

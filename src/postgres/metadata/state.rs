@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Tenant;
 use super::install::{MIGRATIONS_TABLE, OwnTables, applied as migrations_applied};
+use super::registry::{self, Shape};
 use super::tenant_registry::{self, Wanted};
 use crate::chain::{Applied, Checksum, FleetState, Version};
 use crate::error::{Code, Failure};
@@ -43,6 +44,8 @@ pub struct State {
     pub pool: BTreeMap<(Version, String), usize>,
     /// The number of registry rows without a version row.
     pub unknown: usize,
+    /// The registry in the catalog, if it exists.
+    pub registry: Option<Shape>,
     /// The newest record of each migration.
     pub applied: Vec<Applied>,
     /// The number of connection slots that were free, as far as the role may see the others.
@@ -143,25 +146,32 @@ pub(super) fn version(text: &str, whose: Whose<'_>) -> Result<Version, Failure> 
 /// Queries which tables exist. One round trip.
 pub async fn presence(connection: &mut Connection, settings: &Settings) -> Result<Presence, Failure> {
     let question = format!("{}; {}", who_is_there(settings), migrations_applied(&settings.platform_schema()));
-    match connection.query_batch(&question).await {
+    let sets = match connection.query_batch(&question).await {
         Ok(sets) => {
-            let [there, migrations] = sets.as_slice() else { return Err(odd_answer()) };
+            let [_, migrations] = sets.as_slice() else { return Err(odd_answer()) };
             OwnTables::of(migrations)?.supported()?;
-            present(there)
+            sets
         }
         // The table does not exist, or the role may not read it.
-        Err(server_error) => match server_error.sets.first() {
-            None => Err(server_error.failure(DOING)),
-            Some(there) => present(there),
-        },
-    }
+        Err(server_error) if server_error.sets.is_empty() => return Err(server_error.failure(DOING)),
+        Err(server_error) => server_error.sets,
+    };
+    let there = sets.first().ok_or_else(odd_answer)?;
+    registry::settle(connection, settings, &mut registry_of(there)?).await?;
+    present(there)
+}
+
+/// The registry in the answer to [`who_is_there`].
+fn registry_of(there: &[Row]) -> Result<Option<Shape>, Failure> {
+    let shape = there.first().map_or(Ok(None), |row| row.optional_text("shape"))?;
+    shape.as_deref().map(Shape::read).transpose()
 }
 
 fn who_is_there(settings: &Settings) -> String {
     let platform = settings.platform_schema().quoted();
     let there = |table: &str| format!("to_regclass({}) IS NOT NULL", literal(&format!("{platform}.{table}")));
     format!(
-        "SELECT {} AS schema_version, {} AS own_tables, {} AS registry, {} AS ledger, \
+        "SELECT {} AS schema_version, {} AS own_tables, {} AS registry, {} AS ledger, {} AS shape, \
          current_setting('standard_conforming_strings') AS strings, \
          current_setting('max_connections')::int8 - current_setting('superuser_reserved_connections')::int8 \
          - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend') AS free_connections",
@@ -169,6 +179,7 @@ fn who_is_there(settings: &Settings) -> String {
         there("tenant_version"),
         there(&settings.tenants.registry.quoted()),
         there(MIGRATIONS_TABLE),
+        registry::quick_shape(settings),
     )
 }
 
@@ -204,6 +215,12 @@ pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<St
 
 /// Reads the valid versions of the state, and reports the invalid ones.
 pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<(State, Unread), Failure> {
+    let (mut state, unread) = ask(connection, settings).await?;
+    registry::settle(connection, settings, &mut state.registry).await?;
+    Ok((state, unread))
+}
+
+async fn ask(connection: &mut Connection, settings: &Settings) -> Result<(State, Unread), Failure> {
     match connection.first_query(&first_question(settings)).await {
         Ok(mut sets) => {
             let answers = sets.split_off(1);
@@ -215,7 +232,7 @@ pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<
             Some(first) => {
                 let presence = present(first)?;
                 let explained = |server_error: crate::postgres::ServerError| match server_error.completed {
-                    REGISTRY => registry_failure(&server_error, settings),
+                    REGISTRY => registry::failure(&server_error, settings),
                     _ => server_error.failure(DOING),
                 };
                 let answers =
@@ -232,7 +249,8 @@ pub async fn read_in_transaction(connection: &mut Connection, settings: &Setting
     let there = there.first().ok_or_else(odd_answer)?;
     let presence = present(there)?;
     let answers = rows(connection, &question(presence, settings)).await?;
-    let (state, unread) = state(presence, there, &answers)?;
+    let (mut state, unread) = state(presence, there, &answers)?;
+    registry::settle(connection, settings, &mut state.registry).await?;
     unread.failures.into_iter().next().map_or(Ok(state), Err)
 }
 
@@ -277,9 +295,12 @@ fn state(mut presence: Presence, there: &[Row], answers: &[Vec<Row>]) -> Result<
         .collect::<Result<Vec<_>, _>>()?;
     records.sort_by(|a, b| a.to.cmp(&b.to));
     let unknown = unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?;
+    let registry = registry_of(there)?;
     let free_connections = count(there.first().map_or(Ok(0), |row| row.integer("free_connections"))?);
     let applied = records;
-    Ok((State { presence, platform, tenants, examples, pool, unknown, applied, free_connections }, unread))
+    let state =
+        State { presence, platform, tenants, examples, pool, unknown, registry, applied, free_connections };
+    Ok((state, unread))
 }
 
 /// The index of the query on the registry.
@@ -293,7 +314,7 @@ fn question(presence: Presence, settings: &Settings) -> String {
     };
     let unknown = match (presence.registry, presence.own_tables) {
         (true, true) => unknown_tenants(settings),
-        (true, false) => format!("SELECT count(*)::int8 AS unknown FROM {}", registry(settings)),
+        (true, false) => format!("SELECT count(*)::int8 AS unknown FROM {}", registry::rows(settings)),
         (false, _) => "SELECT 0::int8 AS unknown".to_owned(),
     };
     [
@@ -327,18 +348,13 @@ fn platform_version(rows: &[Row]) -> Result<Version, Failure> {
     }
 }
 
-/// The registry's table, as SQL.
-pub fn registry(settings: &Settings) -> String {
-    format!("{}.{}", settings.platform_schema().quoted(), settings.tenants.registry.quoted())
-}
-
 fn unknown_tenants(settings: &Settings) -> String {
     format!(
-        "SELECT count(*)::int8 AS unknown FROM {} r WHERE NOT EXISTS \
-         (SELECT FROM {}.tenant_version t WHERE t.schema_name = r.{}::text)",
-        registry(settings),
-        settings.platform_schema().quoted(),
+        "SELECT count(*)::int8 AS unknown FROM (SELECT {}::text AS schema FROM {}) r WHERE NOT EXISTS \
+         (SELECT FROM {}.tenant_version t WHERE t.schema_name = r.schema)",
         settings.tenants.columns.schema.quoted(),
+        registry::rows(settings),
+        settings.platform_schema().quoted(),
     )
 }
 
@@ -399,19 +415,6 @@ pub async fn parameters(
     let all = sets.iter().flatten().map(read).collect::<Result<Vec<_>, Failure>>()?;
     let value = |text: String| serde_json::from_str(&text).unwrap_or_default();
     Ok(all.into_iter().map(|(schema, text)| (schema, value(text))).collect())
-}
-
-/// The failure for a server error on the registry. A missing column is an error in the settings.
-pub(crate) fn registry_failure(server_error: &crate::postgres::ServerError, settings: &Settings) -> Failure {
-    let mut failure = server_error.failure("reading the registry of tenants");
-    if matches!(server_error.sqlstate(), Some("42703" | "42P01")) {
-        failure.code = Code::RegistryInvalid;
-        failure.hint = Some(format!(
-            "[tenants] registry and [tenants.columns] in tenure.toml say where it is; now {}",
-            settings.tenants.registry
-        ));
-    }
-    failure
 }
 
 fn odd_answer() -> Failure {

@@ -1,6 +1,7 @@
 //! The list of tenants: joins the registry and the version rows, and filters and pages in the server.
 
-use super::state::{Presence, Whose, registry, registry_failure, version as version_of};
+use super::registry::{self, ExistingRow};
+use super::state::{Presence, Whose, version as version_of};
 use super::{ListedTenant, Tenant, TenantState};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
@@ -71,8 +72,45 @@ pub async fn read(
     let sets = connection
         .query_batch(&sql)
         .await
-        .map_err(|server_error| registry_failure(&server_error, settings))?;
+        .map_err(|server_error| registry::failure(&server_error, settings))?;
     sets.iter().flatten().map(|row| listed(row, wanted.lenient, settings)).collect()
+}
+
+/// What the registry has for some slugs.
+#[derive(Debug, Default)]
+pub struct Lookup {
+    /// Rows with a version row, and rows that name an existing schema.
+    pub tenants: Vec<Tenant>,
+    /// Rows without a version row that name no schema, or one that does not exist.
+    pub waiting: Vec<ExistingRow>,
+}
+
+/// Reads what the registry has for these slugs.
+pub async fn look_up(
+    connection: &mut Connection,
+    settings: &Settings,
+    presence: Presence,
+    slugs: &[Slug],
+) -> Result<Lookup, Failure> {
+    let wanted = Wanted { slugs: slugs.to_vec(), ..Wanted::default() };
+    let sets = connection
+        .query_batch(&question(settings, presence, &wanted))
+        .await
+        .map_err(|server_error| registry::failure(&server_error, settings))?;
+    let mut found = Lookup::default();
+    for row in sets.iter().flatten() {
+        if row.get_bool("is_waiting")? {
+            found.waiting.push(ExistingRow {
+                id: row.optional_text("id")?,
+                slug: row.text("slug")?,
+                name: row.optional_text("name")?,
+                schema: row.optional_text("schema")?.filter(|schema| !schema.is_empty()),
+            });
+        } else {
+            found.tenants.push(listed(row, false, settings)?.tenant);
+        }
+    }
+    Ok(found)
 }
 
 /// Like [`read`], with the number of registry rows without a schema.
@@ -90,7 +128,7 @@ pub async fn read_and_count(
     let mut sets = connection
         .query_batch(&sql)
         .await
-        .map_err(|server_error| registry_failure(&server_error, settings))?;
+        .map_err(|server_error| registry::failure(&server_error, settings))?;
     let rows = sets.split_off(1);
     let without = sets.iter().flatten().map(|row| row.integer("without")).next().transpose()?;
     let tenants =
@@ -127,15 +165,7 @@ fn registered(settings: &Settings, presence: Presence) -> String {
         return "SELECT NULL::text AS id, NULL::text AS slug, NULL::text AS name, NULL::text AS schema WHERE false"
             .to_owned();
     }
-    let columns = &settings.tenants.columns;
-    format!(
-        "SELECT {}::text AS id, {}::text AS slug, {}::text AS name, {}::text AS schema FROM {}",
-        columns.id.quoted(),
-        columns.slug.quoted(),
-        columns.name.quoted(),
-        columns.schema.quoted(),
-        registry(settings),
-    )
+    registry::tenants(settings)
 }
 
 fn question(settings: &Settings, presence: Presence, wanted: &Wanted) -> String {
@@ -154,7 +184,9 @@ fn question(settings: &Settings, presence: Presence, wanted: &Wanted) -> String 
     let limit = wanted.limit.map_or_else(String::new, |limit| format!(" LIMIT {limit}"));
     format!(
         "SELECT roll.*, status IN ('active', 'suspended') AND NOT EXISTS ( \
-             SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = roll.schema) AS schema_missing \
+             SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = roll.schema) AS schema_missing, \
+             status = 'unknown' AND NOT EXISTS ( \
+             SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = roll.schema) AS is_waiting \
          FROM (SELECT r.id, coalesce(r.slug, t.schema_name, r.schema) AS slug, r.name, \
                 coalesce(t.schema_name, r.schema) AS schema, t.version, t.template, \
                 coalesce(t.status, 'unknown') AS status, t.created_at, t.former_slug, \
@@ -167,7 +199,7 @@ fn question(settings: &Settings, presence: Presence, wanted: &Wanted) -> String 
 }
 
 fn listed(row: &Row, lenient: bool, settings: &Settings) -> Result<ListedTenant, Failure> {
-    let slug = row.text("slug")?;
+    let Some(slug) = row.optional_text("slug")? else { return Err(without_slug(settings)) };
     let Some(schema) = row.optional_text("schema")?.and_then(|name| SchemaName::existing(name).ok()) else {
         return Err(nameless(&slug, settings));
     };
@@ -193,11 +225,23 @@ fn listed(row: &Row, lenient: bool, settings: &Settings) -> Result<ListedTenant,
     })
 }
 
+fn without_slug(settings: &Settings) -> Failure {
+    let column = &settings.tenants.columns.slug;
+    Failure::new(
+        Code::RegistryInvalid,
+        format!(
+            "a row of the registry {} has no slug: its column {column} is NULL",
+            registry::shown(settings)
+        ),
+    )
+    .hint("give each tenant a slug, or exclude such rows with [tenants] where in tenure.toml")
+}
+
 fn nameless(slug: &str, settings: &Settings) -> Failure {
     let message =
         format!("the registry's row of {slug:?} names no schema: it is NULL, empty or longer than 63 bytes");
     Failure::new(Code::RegistryInvalid, message).hint(format!(
-        "put the schema's name into the column {} of {}, or delete the row",
+        "`tenure tenant create {slug}` creates its schema; if it has one, put its name into the column {} of {}",
         settings.tenants.columns.schema, settings.tenants.registry
     ))
 }

@@ -3,23 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use uuid::Uuid;
-
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::postgres::Connection;
 use crate::postgres::batch::{HistoryRow, Kind, Run, SessionState, SqlBatch};
 use crate::postgres::catalog::{self, SchemaDifference, SchemaSnapshot, Transaction};
+use crate::postgres::metadata::registry::{ExistingRow, RowValues};
 use crate::postgres::metadata::state::{self, State};
 use crate::postgres::metadata::{RunStatus, TenantState, unknown_tenant, version_rows};
 use crate::project::Project;
 use crate::template::{BoundParameters, Template};
 use crate::tenant::Adopted;
 use crate::tenant::create::ready;
-use crate::tenant::name_ownership::{self, NameOwnership};
+use crate::tenant::name_ownership::{self, Entry, NameOwnership, Registration};
 use crate::tenant::operation::{self, TenantOperation};
-use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::reference::{self, Differences};
 use crate::tenant::roles::role::{self, Owner, Reach};
 
@@ -76,10 +74,7 @@ pub async fn adopt(
     adoption: &Adoption,
     operation: &TenantOperation<'_>,
 ) -> Result<Adopted, Differs> {
-    let prefix = &project.settings.tenants.schema_prefix;
-    let platform = project.settings.platform_schema();
-    let schema =
-        SchemaName::adopted(&adoption.schema, prefix, &adoption.slug, &platform).map_err(Failure::from)?;
+    let schema = project.settings.adopted_schema(&adoption.schema, &adoption.slug).map_err(Failure::from)?;
     let template = project.template(adoption.template.as_deref())?;
     let state = ready(connection, project).await?;
     may_be_at(project, &adoption.version, &state.platform)?;
@@ -164,9 +159,9 @@ struct Adopting<'a> {
 }
 
 impl Adopting<'_> {
-    /// Returns whether the registry already has a row for the schema. Fails if the schema belongs to a tenant, or the slug to
+    /// Returns the registry's row for the schema, if it has one. Fails if the schema belongs to a tenant, or the slug to
     /// another schema.
-    fn judge(&self, ownership: &NameOwnership) -> Result<bool, Failure> {
+    fn judge<'o>(&self, ownership: &'o NameOwnership) -> Result<Option<&'o Entry>, Failure> {
         let (slug, schema) = (&self.adoption.slug, self.schema);
         let exists = |message: String| Failure::new(Code::TenantExists, message);
         if let Some(state) = ownership.state {
@@ -177,13 +172,14 @@ impl Adopting<'_> {
             .hint("`tenure tenant list` shows the tenants"));
         }
         for entry in &ownership.entries {
-            if entry.schema != schema.as_str() {
-                return Err(exists(format!("the slug {slug} belongs to the schema {}", entry.schema))
+            if let Some(other) = entry.schema.as_ref().filter(|other| *other != schema.as_str()) {
+                return Err(exists(format!("the slug {slug} belongs to the schema {other}"))
                     .hint("choose another slug"));
             }
-            if entry.slug != slug.as_str() {
-                return Err(exists(format!("the schema {schema} is in the registry as {}", entry.slug))
-                    .hint(format!("adopt it as --slug {}", entry.slug)));
+            if entry.slug.as_deref() != Some(slug.as_str()) {
+                let other = entry.slug.as_deref().unwrap_or("(no slug)");
+                return Err(exists(format!("the schema {schema} is in the registry as {other}"))
+                    .hint(format!("adopt it as --slug {other}")));
             }
         }
         if !ownership.schema {
@@ -194,7 +190,7 @@ impl Adopting<'_> {
             };
             return Err(Failure::new(Code::SchemaUnknown, format!("there is no schema {schema}")).hint(hint));
         }
-        Ok(!ownership.entries.is_empty())
+        Ok(ownership.entries.first())
     }
 
     /// Begins the transaction of the adoption and compares in it. The platform cannot change until it ends.
@@ -239,18 +235,25 @@ impl Adopting<'_> {
         }
         let settings = &self.project.settings;
         let (slug, version, template) = (&self.adoption.slug, &self.adoption.version, self.template);
-        let has_row = self.judge(&NameOwnership::read(connection, settings, slug, self.schema).await?)?;
+        let ownership = NameOwnership::read(connection, settings, slug, self.schema).await?;
+        let shape = self.state.registry.clone().unwrap_or_default();
         let mut message = SqlBatch::default();
-        if !has_row {
-            let name = DisplayName::new(self.adoption.name.as_deref().unwrap_or(slug.as_str()))?;
-            let record = TenantRecord {
-                id: Uuid::new_v4(),
-                slug: slug.clone(),
-                name,
-                schema: self.schema.clone(),
-                role: None,
-            };
-            name_ownership::register(settings, &record, &mut message);
+        match self.judge(&ownership)? {
+            None => {
+                shape.expect_insertable(settings)?;
+                let name = DisplayName::new(self.adoption.name.as_deref().unwrap_or(slug.as_str()))?;
+                let new = Registration::of_new(settings, &shape, (slug, self.schema, &name));
+                message.push_each(&new.statements);
+            }
+            // The application has inserted the row, but does not know the schema.
+            Some(entry) if entry.schema.is_none() => {
+                let (id, name, slug_text) = (entry.id.clone(), entry.name.clone(), slug.to_string());
+                let row = ExistingRow { id, slug: slug_text, name, schema: None };
+                let columns = BTreeMap::new();
+                let values = RowValues { slug, schema: self.schema, name: None, id: None, columns: &columns };
+                message.push_each(&Registration::new(settings, &shape, Some(&row), values).statements);
+            }
+            Some(_) => {}
         }
         let made = (version, template.name.as_str());
         let state = (TenantState::Active, &self.filled.schema_values);

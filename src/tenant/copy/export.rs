@@ -14,7 +14,9 @@ use super::publications;
 use crate::error::{Code, Failure, Place};
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::catalog::{Transaction, server_major};
-use crate::postgres::metadata::{RunStatus, Tenant, TenantState, roles, state, unknown_tenant, version_rows};
+use crate::postgres::metadata::{
+    RunStatus, Tenant, TenantState, registry, roles, state, unknown_tenant, version_rows,
+};
 use crate::postgres::server::Environment;
 use crate::postgres::{Connection, dump_archive};
 use crate::settings::Settings;
@@ -65,7 +67,7 @@ pub async fn export(
     not_copied::refuse(connection, &tenant.schema, CopyKind::Dump).await?;
     let publications = publications::of(connection, &tenant.schema, major).await?;
     let seen = read_state(connection, settings, &tenant.schema).await?;
-    let registry = registry(connection, settings, &tenant).await?;
+    let registry = registry_row(connection, settings, &tenant).await?;
     let mut dump = unnamed(target)?;
     dump_archive(connection, (&tenant.schema, major), &dump, environment, || stop.is_cancelled()).await?;
     let again = read_state(connection, settings, &tenant.schema).await;
@@ -126,19 +128,19 @@ async fn read_state(
     Ok((row, fingerprint::print(connection, schema, Transaction::Own).await?))
 }
 
-async fn registry(
+async fn registry_row(
     connection: &mut Connection,
     settings: &Settings,
     tenant: &Tenant,
 ) -> Result<Option<serde_json::Map<String, serde_json::Value>>, Failure> {
     let sql = format!(
         "SELECT to_jsonb(r) AS row FROM {} r WHERE r.{}::text = {}",
-        state::registry(settings),
+        registry::table(settings),
         settings.tenants.columns.schema.quoted(),
         literal(tenant.schema.as_str()),
     );
     let sets = connection.query_batch(&sql).await;
-    let sets = sets.map_err(|server_error| state::registry_failure(&server_error, settings))?;
+    let sets = sets.map_err(|server_error| registry::failure(&server_error, settings))?;
     let row = sets.iter().flatten().next().map(|row| row.document("row")).transpose()?;
     Ok(row.and_then(|row| row.as_object().cloned()))
 }

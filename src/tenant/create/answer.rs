@@ -1,16 +1,26 @@
 //! Maps server errors to failures of a tenant's creation.
 
 use crate::error::{Code, Failure};
-use crate::ident::SchemaName;
+use crate::ident::{SchemaName, Slug};
 use crate::postgres::ServerError;
 use crate::postgres::batch::SqlBatch;
 
 /// The schema or the registry row exists, but does not belong to a tenant.
-pub(super) fn taken(server_error: &ServerError, schema: &SchemaName) -> Failure {
+pub(super) fn taken(
+    server_error: &ServerError,
+    schema: &SchemaName,
+    (slug, other): (&Slug, Option<&str>),
+) -> Failure {
     let mut failure = server_error.failure_on(schema, &format!("creating {schema}"));
     failure.code = Code::TenantExists;
-    failure.hint =
-        Some("a schema or a registry row of that name exists, but it belongs to no tenant".to_owned());
+    failure.hint = Some(match other.filter(|other| *other != slug.as_str()) {
+        Some(other) => format!(
+            "the schema {schema} belongs to the slug {other}, which has the same name in a schema; choose another slug"
+        ),
+        None => "a schema or a registry row of that name exists, but it belongs to no tenant; it may be a row that [tenants] where \
+                 excludes"
+            .to_owned(),
+    });
     failure
 }
 

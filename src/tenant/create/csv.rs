@@ -1,5 +1,5 @@
-//! Requests for tenants: one from the command line, or a CSV with the columns `slug` and optionally `name`, `template` and
-//! `set.KEY`. Pure.
+//! Requests for tenants: one from the command line, or a CSV with the columns `slug` and optionally `name`, `template`,
+//! `set.KEY` and columns of the registry. Pure.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +22,8 @@ pub struct NewTenant {
     pub template: Option<String>,
     /// The values of the template's parameters.
     pub set: BTreeMap<String, String>,
+    /// The values of other columns of the registry.
+    pub columns: BTreeMap<String, String>,
 }
 
 /// Parses a CSV (RFC 4180) with a header line. Fails if any line is invalid.
@@ -38,16 +40,14 @@ pub fn from_csv(file: &str, text: &str) -> Result<Vec<NewTenant>, Failure> {
     };
     let wrong_header = |message: String| {
         wrong(Some(1), message).hint(
-            "the first line names the columns: slug, and optionally name, template, and set.KEY for a parameter",
+            "the first line names the columns: slug, and optionally name, template, set.KEY for a parameter, and columns of \
+             the registry",
         )
     };
     let counted = |count: u64, noun| plural(usize::try_from(count).unwrap_or(usize::MAX), noun);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let headers = reader.headers().map_err(|error| wrong(None, error.to_string()))?.clone();
-    let is_column = |header: &str| {
-        matches!(header, "slug" | "name" | "template")
-            || header.strip_prefix(SET).is_some_and(|key| !key.is_empty())
-    };
+    let is_column = |header: &str| !header.is_empty() && header != SET && !header.contains([';', '\t']);
     if let Some(odd) = headers.iter().find(|header| !is_column(header)) {
         let failure = wrong_header(format!("{odd:?} is not a column of a list of tenants"));
         return Err(match did_you_mean(odd, ["slug", "name", "template"]) {
@@ -95,8 +95,11 @@ fn tenant(headers: &StringRecord, row: &StringRecord) -> NewTenant {
             "name" => tenant.name = text(),
             "template" => tenant.template = text(),
             _ => {
-                let key = header.strip_prefix(SET).map(str::to_owned);
-                tenant.set.extend(key.zip(text()));
+                let (values, key) = match header.strip_prefix(SET) {
+                    Some(key) => (&mut tenant.set, key),
+                    None => (&mut tenant.columns, header),
+                };
+                values.extend(text().map(|value| (key.to_owned(), value)));
             }
         }
     }
@@ -120,15 +123,18 @@ mod tests {
         assert_eq!(list[1].set, BTreeMap::new());
         for wrong in [
             "name\nx\n",
-            "slug,colour\na,b\n",
+            "slug,\na,b\n",
+            "slug;name\na;b\n",
             "slug,name\na\n",
             "",
             "slug,set.\na,b\n",
-            "slug,plan\na,b\n",
             "slug,set.a,set.a\na,b,c\n",
         ] {
             assert_eq!(from_csv("t.csv", wrong).unwrap_err().code, Code::CsvInvalid, "{wrong:?}");
         }
+        let list = from_csv("t.csv", "slug,plan\na,pro\nb,\n").unwrap();
+        assert_eq!(list[0].columns, BTreeMap::from([("plan".to_owned(), "pro".to_owned())]));
+        assert_eq!(list[1].columns, BTreeMap::new());
         let failure = from_csv("t.csv", "slug,name\na,b\nc\n").unwrap_err();
         assert_eq!(failure.place.unwrap().to_string(), "t.csv:3:1");
     }

@@ -49,7 +49,8 @@ impl<'a> Maker<'a, '_> {
     /// Makes the tenant active.
     async fn end_making(&self, connection: &mut Connection, tenant: &TenantRecord) -> Result<(), Failure> {
         let mut message = SqlBatch::default();
-        message.begin(self.run.limits, &attempts::activate(&self.run.platform, &tenant.schema, tenant.id));
+        message
+            .begin(self.run.limits, &attempts::activate(&self.run.platform, &tenant.schema, tenant.attempt));
         operation::enter(&mut message, &self.project.settings, &tenant.schema, TenantState::Active);
         message.commit(SessionState::None);
         let sent = cleanup::send(connection, &message, |_| false).await;
@@ -73,7 +74,7 @@ impl<'a> Maker<'a, '_> {
     ) -> Failure {
         let tenant = &task.tenant;
         failure.schema = Some(tenant.schema.as_str().to_owned());
-        let attempt = Attempt::Of(tenant.id);
+        let attempt = Attempt::Of(tenant.attempt);
         let message = cleanup::unmaking(&self.project.settings, self.run, &tenant.schema, attempt);
         // The row is missing if an earlier answer was lost.
         let is_missing = |server_error: &ServerError| server_error.sqlstate() == Some(error::NO_VERSION_ROW);
@@ -96,7 +97,7 @@ impl<'a> Maker<'a, '_> {
 
     /// Ends the deadline of this attempt, so that no other run waits for it. If that fails, it expires by itself.
     async fn give_up(&self, connection: &mut Connection, tenant: &TenantRecord) {
-        let _said = connection.run(&attempts::give_up(&self.run.platform, tenant.id)).await;
+        let _said = connection.run(&attempts::give_up(&self.run.platform, tenant.attempt)).await;
     }
 
     /// Removes an unfinished tenant of a run that no longer exists, if its deadline has passed.
@@ -114,7 +115,7 @@ impl<'a> Maker<'a, '_> {
 fn document(task: &Task<'_>, at: &Version) -> String {
     let tenant = &task.tenant;
     let document = json!({
-        "id": tenant.id.to_string(),
+        "id": tenant.id,
         "slug": tenant.slug,
         "name": tenant.name.as_str(),
         "schema": tenant.schema,
@@ -127,11 +128,12 @@ fn document(task: &Task<'_>, at: &Version) -> String {
 
 pub(super) fn made(tenant: &TenantRecord, at: Version) -> Provisioned {
     Provisioned::New(CreatedTenant {
-        id: Some(tenant.id.to_string()),
+        id: tenant.id.clone(),
         slug: tenant.slug.as_str().to_owned(),
         schema: tenant.schema.clone(),
         version: Some(at),
         role: tenant.role.as_ref().map(|(name, _)| name.clone()),
         password: tenant.role.as_ref().and_then(|(_, secret)| Some(secret.as_ref()?.password.clone())),
+        completed: tenant.registration.completes,
     })
 }

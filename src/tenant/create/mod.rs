@@ -13,6 +13,7 @@ pub mod text;
 mod worker;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 pub(super) use self::answer::explain;
 pub use self::csv::{NewTenant, from_csv};
@@ -27,12 +28,16 @@ use crate::error::{Code, Failure};
 use crate::event::{Activity, Event, Sink};
 use crate::executor::queue::{self, Queue};
 use crate::executor::{RetryPolicy, Watch, jobs};
+use crate::ident::{Identifier, Slug};
+use crate::output::plural;
 use crate::postgres::Connection;
 use crate::postgres::batch::Run;
+use crate::postgres::metadata::registry;
 use crate::postgres::metadata::state::{self, State};
 use crate::postgres::metadata::{self, RunStatus, runs};
 use crate::project::Project;
 use crate::settings::Migrate;
+use crate::sql::Condition;
 
 /// The action for an existing tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +63,19 @@ pub struct Creation {
     pub after: After,
     /// Whether the tenants get roles.
     pub role: NewRole,
+    /// Where the values of the registry's columns without a default come from.
+    pub registry_values: RegistryValues,
     /// The command, for the run's row.
     pub command: String,
+}
+
+/// Where the values of the registry's columns without a default come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistryValues {
+    /// The request.
+    Requested,
+    /// Sample values, in a throwaway database.
+    Samples,
 }
 
 /// The steps after a tenant's schema is created.
@@ -96,11 +112,29 @@ pub async fn create(
     let (queue, results) =
         (RefCell::new(Queue::default()), RefCell::new(Results::new(requested, state.platform, sink)));
     let (presence, scripts, pool) = (state.presence, RefCell::default(), RefCell::default());
+    let shape = state.registry.unwrap_or_default();
+    let settings = &project.settings;
+    for tenant in requested {
+        let names = tenant.columns.keys().map(|name| Identifier::new(name.as_str()));
+        let names = names.collect::<Result<Vec<_>, _>>()?;
+        shape.expect_settable(settings, names.iter())?;
+    }
+    let shape = RefCell::new(shape);
+    let mut samples = HashMap::new();
+    if creation.registry_values == RegistryValues::Samples {
+        for tenant in requested {
+            let slug = Slug::new(&tenant.slug)?;
+            let values = registry::samples(connection, settings, &slug).await?;
+            samples.insert(slug, values);
+        }
+    }
     let maker = Maker {
         project,
         run: &run,
         creation,
         presence,
+        shape,
+        samples,
         queue: &queue,
         results: &results,
         scripts,
@@ -148,6 +182,31 @@ pub async fn create(
     Ok(outcome)
 }
 
+/// The slugs of the registry's rows that have no schema, or only the name of one that does not exist: those that `condition`
+/// selects.
+pub async fn without_schema(
+    connection: &mut Connection,
+    project: &Project,
+    condition: Option<&Condition>,
+) -> Result<Vec<String>, Failure> {
+    let _state = ready(connection, project).await?;
+    let rows = registry::rows_without_tenant(connection, &project.settings, condition).await?;
+    let without_slug = rows.iter().filter(|row| row.slug.is_none()).count();
+    if without_slug > 0 {
+        let (settings, column) = (&project.settings, &project.settings.tenants.columns.slug);
+        let rows = plural(without_slug, "row");
+        return Err(Failure::new(
+            Code::RegistryInvalid,
+            format!(
+                "{rows} of the registry {} without a slug: the column {column} is NULL",
+                registry::shown(settings)
+            ),
+        )
+        .hint("give each tenant a slug, or exclude such rows with --where or [tenants] where"));
+    }
+    Ok(rows.into_iter().filter_map(|row| row.slug).collect())
+}
+
 /// Fails unless tenants can be created.
 pub(super) async fn ready(connection: &mut Connection, project: &Project) -> Result<State, Failure> {
     let mut state = state::read(connection, &project.settings).await?;
@@ -164,6 +223,9 @@ pub(super) async fn ready(connection: &mut Connection, project: &Project) -> Res
         .hint("run `tenure migrate up` first"));
     }
     project.chain.find_platform(&state.platform)?;
+    if let Some(shape) = &state.registry {
+        shape.expect_columns(&project.settings)?;
+    }
     if !state.presence.own_tables_current {
         metadata::ensure(connection, &platform, project.settings.migrate.lock_timeout).await?;
         state.presence.own_tables = true;

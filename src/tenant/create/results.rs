@@ -1,9 +1,13 @@
 //! A tenant to create, and the outcomes of all tenants. The workers run on one thread.
 
+use std::collections::BTreeMap;
+
 use super::Provisioned;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
+use crate::ident::{DisplayName, Identifier};
+use crate::postgres::metadata::registry::ExistingRow;
 use crate::template::{BoundParameters, Template};
 use crate::tenant::NewTenant;
 use crate::tenant::provisioning::TenantRecord;
@@ -24,6 +28,12 @@ pub(super) struct Task<'a> {
     pub(super) moves: usize,
     /// Whether the schema exists, and only steps remain.
     pub(super) begun: bool,
+    /// The display name, if one was requested.
+    pub(super) named: Option<DisplayName>,
+    /// The values of other columns of the registry, as SQL.
+    pub(super) columns: BTreeMap<Identifier, String>,
+    /// The registry row that existed before, if there is one.
+    pub(super) completes: Option<ExistingRow>,
 }
 
 /// The outcomes.

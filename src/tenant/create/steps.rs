@@ -7,9 +7,11 @@ use super::worker::Maker;
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::executor::catch_up;
+use crate::ident::DisplayName;
 use crate::postgres::metadata::{Tenant, TenantState, attempts};
 use crate::postgres::{Connection, ServerError, error};
 use crate::tenant::provisioning::ProvisioningScript;
+use uuid::Uuid;
 
 impl<'a> Maker<'a, '_> {
     /// Runs the steps that follow a tenant's first transaction.
@@ -77,44 +79,52 @@ impl<'a> Maker<'a, '_> {
         row: &Tenant,
         task: &mut Task<'a>,
     ) -> Result<Option<Tenant>, Failure> {
-        let id = row.id.as_deref().and_then(|id| id.parse().ok());
+        let at = self.results.borrow().at.clone();
+        let script = self.script(task.template, &at)?;
+        let attempt = match script.later() {
+            Some(_) => self.attempt_of(connection, &script, row, task).await?,
+            None => None,
+        };
         let is_named_so = row.name.as_deref() == Some(task.tenant.name.as_str());
-        if let Some(id) = id.filter(|_| is_named_so) {
-            let at = self.results.borrow().at.clone();
-            let script = self.script(task.template, &at)?;
-            if script.later().is_some() && self.is_begun_so(connection, &script, row, task).await? {
-                let message = script.resuming(self.run, &row.schema, id, &task.filled);
-                match connection.send(&message).await {
-                    Ok(_sets) => {
-                        task.tenant.id = id;
-                        task.begun = true;
-                        return Ok(None);
+        // The name of a row that existed before was kept.
+        let attempt = attempt.filter(|(_, is_found)| is_named_so || (*is_found && task.named.is_none()));
+        if let Some((attempt, is_found)) = attempt {
+            let message = script.resuming(self.run, &row.schema, attempt, &task.filled);
+            match connection.send(&message).await {
+                Ok(_sets) => {
+                    task.tenant.id.clone_from(&row.id);
+                    task.tenant.attempt = attempt;
+                    task.tenant.registration.completes = is_found;
+                    if let Some(name) = &row.name {
+                        task.tenant.name = DisplayName::new(name.as_str())?;
                     }
-                    Err(server_error) if is_finished(&server_error) => {
-                        let now = self.existing(connection, &task.tenant.slug).await?;
-                        if let Some(now) = now.filter(|now| now.status != TenantState::Creating) {
-                            return Ok(Some(now));
-                        }
-                    }
-                    Err(server_error) => return Err(server_error.failure(&format!("creating {}", row.slug))),
+                    task.begun = true;
+                    return Ok(None);
                 }
+                Err(server_error) if is_finished(&server_error) => {
+                    let now = self.existing(connection, &task.tenant.slug).await?;
+                    if let Some(now) = now.filter(|now| now.status != TenantState::Creating) {
+                        return Ok(Some(now));
+                    }
+                }
+                Err(server_error) => return Err(server_error.failure(&format!("creating {}", row.slug))),
             }
         }
         self.remove_expired(connection, row).await.map(|()| None)
     }
 
-    /// Whether an unfinished tenant has the task's template and values. Does not lock the version row, since the tenant may be a
+    /// The attempt at an unfinished tenant with the task's template and values. Does not lock the version row, since the tenant may be a
     /// clone or an import in progress.
-    async fn is_begun_so(
+    async fn attempt_of(
         &self,
         connection: &mut Connection,
         script: &ProvisioningScript<'a>,
         row: &Tenant,
         task: &Task<'a>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Option<(Uuid, bool)>, Failure> {
         let (platform, doing) = (&self.run.platform, format!("creating {}", row.slug));
         let source = script.source(&task.filled);
-        attempts::has_source(connection, platform, &row.schema, source, &doing).await
+        attempts::attempt_of(connection, platform, &row.schema, source, &doing).await
     }
 }
 

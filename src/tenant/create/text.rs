@@ -32,12 +32,13 @@ pub fn created(created: &Created, detail: Detail, paint: Paint) -> Text {
     for (word, tenants) in [("created", &created.created), ("existing", &created.existing)] {
         for tenant in tenants {
             text.line(format_args!(
-                "{} {}  {}  at {}  id {}",
+                "{} {}  {}  at {}  id {}{}",
                 paint.good(word),
                 paint.bold(&tenant.slug),
                 tenant.schema,
                 or_dash(tenant.version.as_ref()),
-                or_dash(tenant.id.as_ref())
+                or_dash(tenant.id.as_ref()),
+                if tenant.completed { ", for its existing row in the registry" } else { "" }
             ));
             text.append(&password(tenant.role.as_ref().map(Identifier::as_str), tenant.password.as_ref()));
         }

@@ -100,10 +100,7 @@ pub async fn undrop(
         return Err(found.invalid_version());
     }
     let (schema, slug) = match new {
-        Some(new) => {
-            let platform = settings.platform_schema();
-            (SchemaName::of(&settings.tenants.schema_prefix, new, &platform)?, new.clone())
-        }
+        Some(new) => (settings.tenant_schema(new)?, new.clone()),
         // A tenant without a registry row has its schema's name.
         None => (found.former_schema.clone(), Slug::new(&found.former_slug)?),
     };

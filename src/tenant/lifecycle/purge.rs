@@ -9,7 +9,7 @@ use crate::executor::RetryPolicy;
 use crate::ident::{Slug, literal};
 use crate::postgres::batch::{Kind, Run, SessionState, SqlBatch};
 use crate::postgres::metadata::dropped::{self, DroppedTenant};
-use crate::postgres::metadata::{self, checks, history, not_dropped, roles, state, version_rows};
+use crate::postgres::metadata::{self, checks, history, not_dropped, registry, roles, state, version_rows};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::settings::{Retention, Settings};
 use crate::tenant::operation::{self, TenantOperation};
@@ -229,9 +229,9 @@ fn last(how: &Purge<'_>, run: &Run, dropped: &DroppedTenant) -> SqlBatch {
 /// Deletes the registry row, and checks that it is gone.
 fn unregister(message: &mut SqlBatch, how: &Purge<'_>, dropped: &DroppedTenant) {
     let settings = how.operation.settings;
-    let (registry, column) = (state::registry(settings), settings.tenants.columns.schema.quoted());
+    let (table, column) = (registry::table(settings), settings.tenants.columns.schema.quoted());
     let named = literal(dropped.tenant.schema.as_str());
-    message.push(&format!("DELETE FROM {registry} WHERE {column} = {named}"));
+    message.push(&format!("DELETE FROM {table} WHERE {column} = {named}"));
     // A trigger may keep the registry row, which would then be a tenant without a version.
     message.push(&checks::expect_unregistered(settings, &dropped.tenant.schema));
 }

@@ -3,7 +3,7 @@
 
 use super::{in_use, name_references};
 use crate::error::Failure;
-use crate::ident::{Identifier, SchemaName, Slug, literal};
+use crate::ident::{Identifier, Slug, literal};
 use crate::postgres::Connection;
 use crate::postgres::batch::{Kind, NO_IDLE_TIMEOUT, SessionState, SqlBatch};
 use crate::postgres::metadata::{RunStatus, Tenant, TenantState, checks, roles, version_rows};
@@ -31,7 +31,7 @@ pub async fn rename(
 ) -> Result<Changed, Failure> {
     let settings = operation.settings;
     let platform = settings.platform_schema();
-    let schema = SchemaName::of(&settings.tenants.schema_prefix, &new.slug, &platform)?;
+    let schema = settings.tenant_schema(&new.slug)?;
     let (tenant, _state) = operation.find(connection, slug).await?;
     // A tenant without a registry row has its schema's name.
     let has_slug = tenant.id.is_none() || tenant.slug == new.slug.as_str();

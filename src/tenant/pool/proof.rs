@@ -15,7 +15,7 @@ use crate::executor::{Measured, StatementObserver, UnitTrace};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::batch::{BEGIN, NO_IDLE_TIMEOUT, Run, SessionState, SqlBatch};
 use crate::postgres::metadata::pool::{self, Origin};
-use crate::postgres::metadata::state;
+use crate::postgres::metadata::{registry, state};
 use crate::postgres::{Connection, Row};
 use crate::project::Project;
 use crate::settings::Migrate;
@@ -67,7 +67,7 @@ pub(super) async fn prove(
     if !asking.is_empty() {
         return Err(reads_registry(&format!(": {}", asking.join(", "))));
     }
-    let registry = state::registry(&project.settings);
+    let registry = registry::table(&project.settings);
     let (mut keeping, mut has_read) = run_trial(connection, run, &script, (template, &registry)).await?;
     // A problem in the template is found without creating a schema that other sessions could see.
     if script.later().is_some() && keeping.is_empty() && !has_read {

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::name_ownership::{self, Registration};
+use super::operation;
 use super::roles::role::{self, Owner, Reach, Secret};
-use super::{name_ownership, operation};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::ident::{DisplayName, Identifier, SchemaName, Slug};
 use crate::postgres::batch::{HistoryRow, Kind, NO_IDLE_TIMEOUT, Run, SessionState, SqlBatch};
 use crate::postgres::metadata::pool::{self, Origin};
-use crate::postgres::metadata::{TenantState, attempts, state, version_rows};
+use crate::postgres::metadata::{TenantState, attempts, registry, version_rows};
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::sql::Scope;
@@ -23,12 +24,17 @@ use crate::template::{BoundParameters, Compiled, Template};
 /// The identity of a new tenant.
 #[derive(Debug, Clone)]
 pub(super) struct TenantRecord {
-    pub(super) id: Uuid,
+    /// The id in the registry, as text, if it is known.
+    pub(super) id: Option<String>,
+    /// The attempt to create it.
+    pub(super) attempt: Uuid,
     pub(super) slug: Slug,
     pub(super) name: DisplayName,
     pub(super) schema: SchemaName,
     /// Its role, with the new password.
     pub(super) role: Option<Role>,
+    /// The statements that write its registry row.
+    pub(super) registration: Registration,
 }
 
 /// The name of a role, with its new password.
@@ -121,7 +127,8 @@ impl<'a> ProvisioningScript<'a> {
                 message.reset_role();
             }
             self.enter(run, (schema, role.as_ref()), (TenantState::Creating, filled), &mut message);
-            message.push(&self.unfinished(run, schema, tenant.id));
+            message.push(&self.unfinished(run, schema, tenant.attempt));
+            name_ownership::note_found(&run.platform, tenant, &mut message);
             message.commit(self.left);
             return Ok(message);
         }
@@ -302,7 +309,8 @@ impl<'a> ProvisioningScript<'a> {
     fn making(&self, message: &mut SqlBatch, tenant: &TenantRecord, afterwards: Afterwards) {
         let Some(limit) = afterwards.command else { return };
         let platform = self.settings.platform_schema();
-        message.push(&attempts::mark(&platform, &tenant.schema, tenant.id, limit + GRACE));
+        message.push(&attempts::mark(&platform, &tenant.schema, tenant.attempt, limit + GRACE));
+        name_ownership::note_found(&platform, tenant, message);
         operation::enter(message, self.settings, &tenant.schema, TenantState::Creating);
     }
 
@@ -310,10 +318,10 @@ impl<'a> ProvisioningScript<'a> {
     pub(super) fn register(&self, tenant: &TenantRecord, message: &mut SqlBatch) {
         if self.locks_registry {
             // Two transactions that have both inserted a row and then lock the table would deadlock.
-            let registry = state::registry(self.settings);
+            let registry = registry::table(self.settings);
             message.push(&format!("LOCK TABLE {registry} IN SHARE ROW EXCLUSIVE MODE"));
         }
-        name_ownership::register(self.settings, tenant, message);
+        message.push_each(&tenant.registration.statements);
     }
 
     /// Inserts the version row and the history.

@@ -24,7 +24,7 @@ use crate::postgres::{Connection, ServerError};
 use crate::project::Project;
 use crate::template::{BoundParameters, Template};
 use crate::tenant::create::{explain, ready};
-use crate::tenant::name_ownership::{self, NameOwnership};
+use crate::tenant::name_ownership::{self, NameOwnership, Registration};
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::provisioning::{ProvisioningScript, TenantRecord};
 use crate::tenant::reference::{self, Differences};
@@ -70,10 +70,10 @@ pub async fn clone(
     (operation, stop): (&TenantOperation<'_>, &CancellationToken),
 ) -> Result<Cloned, Differs> {
     let settings = &project.settings;
-    let platform = settings.platform_schema();
-    let schema =
-        SchemaName::of(&settings.tenants.schema_prefix, &cloning.target, &platform).map_err(Failure::from)?;
-    let at = ready(connection, project).await?.platform;
+    let schema = settings.tenant_schema(&cloning.target).map_err(Failure::from)?;
+    let ready = ready(connection, project).await?;
+    let (at, shape) = (ready.platform, ready.registry.unwrap_or_default());
+    shape.expect_insertable(settings)?;
     let (source, state) = operation.find(connection, &cloning.source).await?;
     if source.version.as_ref() != Some(&at) {
         return Err(elsewhere(&source, &at).into());
@@ -91,7 +91,9 @@ pub async fn clone(
         .map_err(Failure::from)?;
     let role = role::usual(settings, &schema)?;
     let filled = filled(connection, project, template, &source, cloning.extent).await?;
-    let target = TenantRecord { id: Uuid::new_v4(), slug: cloning.target.clone(), name, schema, role };
+    let slug = cloning.target.clone();
+    let registration = Registration::of_new(settings, &shape, (&slug, &schema, &name));
+    let target = TenantRecord { id: None, attempt: Uuid::new_v4(), slug, name, schema, role, registration };
     let counts = serde_json::json!({ "source": source.slug, "slug": target.slug, "schema": target.schema });
     let mut copying = Copying {
         project,

@@ -28,7 +28,8 @@ pub async fn restore(
     (environment, stop): (&Environment, &CancellationToken),
 ) -> Result<Restored, Failure> {
     let ExportFile { manifest, dump } = ExportFile::read(input)?;
-    let platform = create::ready(connection, project).await?.platform;
+    let ready = create::ready(connection, project).await?;
+    let (platform, shape) = (ready.platform, ready.registry.unwrap_or_default());
     let (tenant, state) = operation.find(connection, slug).await?;
     expect_same(&tenant, &manifest)?;
     if !IN_USE.contains(&tenant.status) {
@@ -48,6 +49,7 @@ pub async fn restore(
     let archive = open(connection, dump, &manifest, environment).await?;
     let restore = Restore {
         project,
+        shape: &shape,
         manifest: &manifest,
         identity: &identity,
         platform: &platform,

@@ -9,7 +9,6 @@ use std::fs::File;
 use std::io::Read;
 
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use self::restore::{Outcome, Restore};
 use super::adopt::{self, IfDifferent};
@@ -23,7 +22,7 @@ use crate::ident::{SchemaName, Slug, literal};
 use crate::migrate;
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::catalog::server_major;
-use crate::postgres::metadata::{RunStatus, TenantState, attempts, state, unknown_tenant};
+use crate::postgres::metadata::{RunStatus, TenantState, attempts, registry, state, unknown_tenant};
 use crate::postgres::server::Environment;
 use crate::postgres::{Archive, Connection, Keys, ServerError};
 use crate::project::Project;
@@ -116,10 +115,13 @@ async fn run(
         archive.ignore_tablespaces();
     }
     let is_older = identity.version < state.platform;
+    let shape = state.registry.clone().unwrap_or_default();
+    shape.expect_insertable(&project.settings)?;
     let counts =
         serde_json::json!({ "slug": identity.slug, "schema": identity.schema, "version": identity.version });
     let restore = Restore {
         project,
+        shape: &shape,
         manifest: &manifest,
         identity: &identity,
         platform: &state.platform,
@@ -192,7 +194,8 @@ struct ImportIdentity {
     schema: SchemaName,
     /// The schema's name in the dump.
     former: SchemaName,
-    id: String,
+    /// The id in the registry, if it is kept.
+    id: Option<String>,
     name: String,
     version: Version,
     /// The final state.
@@ -204,7 +207,7 @@ impl ImportIdentity {
     fn of(project: &Project, manifest: &Manifest, other: Option<&Slug>) -> Result<Self, Failure> {
         let sent = &manifest.tenant;
         let settings = &project.settings;
-        let (prefix, platform) = (&settings.tenants.schema_prefix, settings.platform_schema());
+        let platform = settings.platform_schema();
         let former =
             SchemaName::foreign(&sent.schema, &platform).map_err(|error| invalid_manifest(&error))?;
         let version = manifest.version.parse().map_err(|error| invalid_manifest(&error))?;
@@ -212,12 +215,12 @@ impl ImportIdentity {
         let slug = other.unwrap_or(&old).clone();
         let is_itself = slug == old;
         let schema = if is_itself {
-            SchemaName::adopted(&sent.schema, prefix, &slug, &platform)
+            settings.adopted_schema(&sent.schema, &slug)
         } else {
-            SchemaName::of(prefix, &slug, &platform)
+            settings.tenant_schema(&slug)
         }
         .map_err(|error| Failure::from(error).hint("give it a slug of this project with --as"))?;
-        let id = sent.id.clone().filter(|_| is_itself).unwrap_or_else(|| Uuid::new_v4().to_string());
+        let id = sent.id.clone().filter(|_| is_itself);
         let name = sent.name.clone().unwrap_or_else(|| slug.as_str().to_owned());
         let state = match TenantState::named(&sent.status) {
             TenantState::Suspended => TenantState::Suspended,
@@ -243,21 +246,19 @@ impl ImportIdentity {
             Code::TenantExists => failure.hint("give it another slug with --as"),
             _ => failure,
         })?;
-        let columns = &settings.tenants.columns;
-        let sql = format!(
-            "SELECT {}::text AS slug FROM {} WHERE {}::text = {}",
-            columns.slug.quoted(),
-            state::registry(settings),
-            columns.id.quoted(),
-            literal(&self.id),
-        );
+        let Some(id) = &self.id else { return Ok(()) };
+        let sql =
+            format!("SELECT r.slug FROM ({}) r WHERE r.id = {}", registry::tenants(settings), literal(id));
         let sets = connection.query_batch(&sql).await;
-        let sets = sets.map_err(|server_error| state::registry_failure(&server_error, settings))?;
+        let sets = sets.map_err(|server_error| registry::failure(&server_error, settings))?;
         match sets.iter().flatten().next() {
             None => Ok(()),
             Some(row) => Err(Failure::new(
                 Code::TenantExists,
-                format!("the tenant of the file already exists as {}", row.text("slug")?),
+                format!(
+                    "the tenant of the file already exists as {}",
+                    row.optional_text("slug")?.unwrap_or_default()
+                ),
             )
             .hint("import it as another tenant with --as, or delete a dropped one with `tenure tenant drop --purge`")),
         }

@@ -11,15 +11,16 @@ use crate::executor::unless_cancelled;
 use crate::ident::{DisplayName, Identifier, SchemaName, literal};
 use crate::postgres::batch::{HistoryRow, Kind, Run, SessionState, SqlBatch};
 use crate::postgres::catalog::{SchemaDifference, Transaction, server_major};
+use crate::postgres::metadata::registry::Shape;
 use crate::postgres::metadata::version_rows::{self, DROPPED};
-use crate::postgres::metadata::{Tenant, TenantState, checks, state};
+use crate::postgres::metadata::{Tenant, TenantState, checks, registry};
 use crate::postgres::{Archive, Connection, ForeignKey, Keys, Row, Section, ServerError};
 use crate::project::Project;
 use crate::tenant::copy::adopt::IfDifferent;
 use crate::tenant::copy::archive::Manifest;
 use crate::tenant::copy::{fingerprint, publications};
 use crate::tenant::lifecycle::name_references;
-use crate::tenant::provisioning::TenantRecord;
+use crate::tenant::name_ownership::Registration;
 use crate::tenant::roles::role::{self, Owner, Reach};
 use crate::tenant::{cleanup, name_ownership, operation};
 
@@ -73,6 +74,8 @@ pub(in crate::tenant) struct Outcome {
 /// A restore in progress.
 pub(in crate::tenant) struct Restore<'a> {
     pub(in crate::tenant) project: &'a Project,
+    /// The registry in the catalog.
+    pub(in crate::tenant) shape: &'a Shape,
     pub(in crate::tenant) manifest: &'a Manifest,
     pub(in crate::tenant) identity: &'a ImportIdentity,
     pub(in crate::tenant) platform: &'a Version,
@@ -372,18 +375,32 @@ impl Restore<'_> {
         let settings = &self.project.settings;
         let (columns, identity) = (&settings.tenants.columns, self.identity);
         let Some(sent) = &self.manifest.registry else {
-            let id = identity.id.parse().unwrap_or_else(|_| Uuid::new_v4());
-            let (slug, name) = (identity.slug.clone(), DisplayName::new(identity.name.as_str())?);
-            name_ownership::register(
-                settings,
-                &TenantRecord { id, slug, name, schema: identity.schema.clone(), role: None },
-                message,
-            );
+            let name = DisplayName::new(identity.name.as_str())?;
+            let what = (&identity.slug, &identity.schema, &name);
+            let new = match self.keys {
+                Keys::Checked => Registration::of_new(settings, self.shape, what),
+                // A throwaway database.
+                Keys::Unchecked(_) => {
+                    let columns = registry::samples(connection, settings, &identity.slug).await?;
+                    Registration::of_sample(settings, self.shape, what, &columns)
+                }
+            };
+            message.push_each(&new.statements);
             return Ok(());
         };
         let mut row = sent.clone();
+        let made = self.shape.needs_uuid(settings).then(|| Uuid::new_v4().to_string());
+        match identity.id.as_ref().or(made.as_ref()) {
+            // The export has the id in the type of its column.
+            Some(id) if row.get(columns.id.as_str()).is_none_or(|sent| !is_text(sent, id)) => {
+                row.insert(columns.id.as_str().to_owned(), id.as_str().into());
+            }
+            Some(_) => {}
+            None => {
+                row.remove(columns.id.as_str());
+            }
+        }
         for (column, value) in [
-            (&columns.id, identity.id.as_str()),
             (&columns.name, identity.name.as_str()),
             (&columns.slug, identity.slug.as_str()),
             (&columns.schema, identity.schema.as_str()),
@@ -393,17 +410,17 @@ impl Restore<'_> {
         if let Some(column) = &columns.status {
             row.insert(column.as_str().to_owned(), self.state.as_str().into());
         }
-        let registry = state::registry(settings);
+        let table = registry::table(settings);
         let sql = format!(
             "SELECT attname::text AS name FROM pg_catalog.pg_attribute WHERE attrelid = {}::pg_catalog.regclass \
              AND attnum > 0 AND NOT attisdropped AND attgenerated = '' \
              AND (attname = {} OR pg_catalog.pg_get_serial_sequence({}, attname) IS NULL) ORDER BY attnum",
-            literal(&registry),
+            literal(&table),
             literal(columns.id.as_str()),
-            literal(&registry),
+            literal(&table),
         );
         let sets = connection.query_batch(&sql).await;
-        let sets = sets.map_err(|server_error| state::registry_failure(&server_error, settings))?;
+        let sets = sets.map_err(|server_error| registry::failure(&server_error, settings))?;
         let mut there = Vec::new();
         for column in sets.iter().flatten() {
             let column = Identifier::new(column.text("name")?)?;
@@ -413,10 +430,13 @@ impl Restore<'_> {
         }
         let (list, json) = (there.join(", "), serde_json::Value::Object(row).to_string());
         message.push(&format!(
-            "INSERT INTO {registry} ({list}) OVERRIDING SYSTEM VALUE SELECT {list} \
-             FROM pg_catalog.jsonb_populate_record(NULL::{registry}, {})",
+            "INSERT INTO {table} ({list}) OVERRIDING SYSTEM VALUE SELECT {list} \
+             FROM pg_catalog.jsonb_populate_record(NULL::{table}, {})",
             literal(&json)
         ));
+        if identity.id.is_some() {
+            message.push(&registry::advance_sequence(settings, &identity.schema));
+        }
         message.push(&checks::expect_registered(settings, &literal(identity.schema.as_str())));
         Ok(())
     }
@@ -532,6 +552,11 @@ async fn revoke_all(
         message.push(&format!("REVOKE ALL ON TYPE {schema}.{name} FROM {role}"));
     }
     Ok(())
+}
+
+/// Whether the value has this text.
+fn is_text(value: &serde_json::Value, text: &str) -> bool {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned) == text
 }
 
 fn random_name(what: &str) -> Result<SchemaName, Failure> {
