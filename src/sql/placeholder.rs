@@ -10,7 +10,7 @@ use super::{Lookup, Name, Origin, Script, Statement};
 pub const ORG_SCHEMA: &str = "{org_schema}";
 
 /// The identifier of the same length that the parser gets instead.
-pub(super) const STAND_IN: &str = "_org_schema_";
+pub const STAND_IN: &str = "_org_schema_";
 
 /// Whether a name in parsed text is the placeholder.
 pub fn is_org_schema(name: &str) -> bool {
