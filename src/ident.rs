@@ -6,6 +6,7 @@ mod path;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use path::SharedPath;
@@ -101,7 +102,7 @@ impl From<NameError> for Failure {
 }
 
 /// Any identifier that PostgreSQL allows: not empty, without NUL, at most 63 bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(transparent)]
 pub struct Identifier(String);
 
@@ -164,7 +165,7 @@ impl DisplayName {
 }
 
 /// A tenant's short name, `[a-z][a-z0-9_]*`, as in the registry.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(transparent)]
 pub struct Slug(String);
 
@@ -199,7 +200,7 @@ impl fmt::Display for Slug {
 }
 
 /// The name of a schema.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(transparent)]
 pub struct SchemaName(Identifier);
 

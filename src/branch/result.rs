@@ -1,14 +1,14 @@
 //! The results of the `branch` commands.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde::ser::SerializeStruct;
 
 use crate::error::Failure;
 use crate::output::without_credentials;
 use crate::postgres::metadata::RunStatus;
 
 /// The result of `branch create`. It contains URLs with passwords, since the caller needs them to connect.
-#[derive(Clone, Serialize)]
+#[derive(Clone, JsonSchema, Serialize)]
 pub struct BranchCreated {
     /// The name.
     pub name: String,
@@ -37,7 +37,7 @@ pub fn delete_command(name: &str, provider: &str) -> String {
 }
 
 /// A branch in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct BranchRow {
     /// The name.
     pub name: String,
@@ -54,14 +54,14 @@ pub struct BranchRow {
 }
 
 /// The result of `branch list`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct BranchList {
     /// The branches, in order of creation.
     pub branches: Vec<BranchRow>,
 }
 
 /// The result of `branch delete`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct BranchDeleted {
     /// The name.
     pub name: String,
@@ -72,7 +72,7 @@ pub struct BranchDeleted {
 }
 
 /// The result of `branch gc`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct BranchesCollected {
     /// The outcome.
     pub outcome: RunStatus,
@@ -87,7 +87,9 @@ pub struct BranchesCollected {
 }
 
 /// A branch that could not be deleted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
+#[serde(into = "BranchFailureJson")]
+#[schemars(from = "BranchFailureJson")]
 pub struct BranchFailure {
     /// The name.
     pub name: String,
@@ -95,13 +97,17 @@ pub struct BranchFailure {
     pub failure: Failure,
 }
 
-impl Serialize for BranchFailure {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("BranchFailure", 3)?;
-        out.serialize_field("name", &self.name)?;
-        out.serialize_field("code", self.failure.code.as_str())?;
-        out.serialize_field("message", &without_credentials(&self.failure.message))?;
-        out.end()
+#[derive(JsonSchema, Serialize)]
+struct BranchFailureJson {
+    name: String,
+    code: &'static str,
+    message: String,
+}
+
+impl From<BranchFailure> for BranchFailureJson {
+    fn from(BranchFailure { name, failure }: BranchFailure) -> Self {
+        let message = without_credentials(&failure.message);
+        Self { name, code: failure.code.as_str(), message }
     }
 }
 

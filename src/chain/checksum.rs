@@ -17,7 +17,7 @@ pub fn with_unix_lines(text: &str) -> Cow<'_, str> {
 }
 
 /// SHA-256 in lower-case hexadecimal, as stored in the history.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, schemars::JsonSchema, serde::Serialize)]
 #[serde(transparent)]
 pub struct Checksum(String);
 

@@ -4,7 +4,17 @@ use super::{Context, command_line, database};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::migrate;
+use crate::migrate::VersionChange;
 use crate::output::Text;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The result of `migrate baseline`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct Baselined<'a> {
+    /// The platform's versions.
+    platform: &'a VersionChange,
+}
 
 pub(super) async fn run(context: &Context, version: &Version) -> Result<u8, Failure> {
     let no_file = |failure: Failure| {
@@ -24,7 +34,7 @@ pub(super) async fn run(context: &Context, version: &Version) -> Result<u8, Fail
     let command = command_line("migrate baseline");
     let change = migrate::baseline(&mut connection, &project, (version, declared), &command).await?;
     connection.close().await;
-    let document = serde_json::json!({ "platform": change });
+    let document = Baselined { platform: &change };
     context.ui.result(&document, |paint| {
         let head = paint.good("done");
         Text::of_line(format_args!("{head}: declared the platform's version as {}", change.to))

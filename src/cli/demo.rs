@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Format;
@@ -31,10 +32,18 @@ const GOOD: &str = "ALTER TABLE users ADD COLUMN IF NOT EXISTS phone VARCHAR(50)
 const BAD: &str = "ALTER TABLE users DROP COLUMN email;";
 
 /// A step that was run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Step {
     command: String,
     exit_code: i32,
+}
+
+/// The result of `demo`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct DemoRun<'a> {
+    /// The folder of the project.
+    dir: &'a Path,
+    steps: &'a [Step],
 }
 
 struct Demo<'a> {
@@ -134,7 +143,7 @@ impl Demo<'_> {
     fn finish(self, args: &DemoArgs) -> Result<u8, Failure> {
         let program =
             if is_on_path(&self.program) { "tenure".to_owned() } else { self.program.display().to_string() };
-        let document = serde_json::json!({ "dir": self.dir, "steps": self.steps });
+        let document = DemoRun { dir: &self.dir, steps: &self.steps };
         self.context.ui.result(&document, |paint| {
             let next = [
                 ("cd", args.dir.display().to_string()),

@@ -1,5 +1,7 @@
 //! `tenure dev start|stop|reset|psql|url`: the project's private server
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::os::unix::process::CommandExt as _;
 
 use clap::Subcommand;
@@ -50,13 +52,43 @@ pub(super) async fn run(context: &Context, verb: Dev) -> Result<u8, Failure> {
     }
 }
 
+/// The result of `dev start`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct DevStarted<'a> {
+    running: bool,
+    /// Whether it was not running before.
+    started: bool,
+    url: &'a str,
+}
+
+/// The result of `dev stop`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct DevStopped {
+    running: bool,
+    /// Whether it was running before.
+    stopped: bool,
+}
+
+/// The result of `dev reset`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct DevReset {
+    running: bool,
+    reset: bool,
+}
+
+/// The result of `dev url`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct DevUrl<'a> {
+    url: &'a str,
+}
+
 async fn start(context: &Context, extensions: &[String]) -> Result<u8, Failure> {
     let extensions = extensions.iter().map(Identifier::new).collect::<Result<Vec<_>, _>>()?;
     let server = server(context)?;
     let started = server.start().await?;
     server.create_extensions(&extensions).await?;
     let url = server.url();
-    let document = serde_json::json!({ "running": true, "started": started == Started::Now, "url": url });
+    let document = DevStarted { running: true, started: started == Started::Now, url: &url };
     context.ui.result(&document, |paint| {
         let word = if started == Started::Now { "started" } else { "already running" };
         Text::of_line(format_args!("{}: {url}", paint.good(word)))
@@ -66,7 +98,7 @@ async fn start(context: &Context, extensions: &[String]) -> Result<u8, Failure> 
 
 async fn stop(context: &Context) -> Result<u8, Failure> {
     let stopped = server(context)?.stop().await?;
-    let document = serde_json::json!({ "running": false, "stopped": stopped == Stopped::Now });
+    let document = DevStopped { running: false, stopped: stopped == Stopped::Now };
     context.ui.result(&document, |paint| {
         let word = if stopped == Stopped::Now { "stopped" } else { "not running" };
         Text::of_line(paint.good(word))
@@ -78,7 +110,7 @@ async fn reset(context: &Context) -> Result<u8, Failure> {
     let server = server(context)?;
     context.ui.confirm("delete all data of the project's private server")?;
     server.reset().await?;
-    let document = serde_json::json!({ "running": false, "reset": true });
+    let document = DevReset { running: false, reset: true };
     context
         .ui
         .result(&document, |paint| Text::of_line(format_args!("{}: data deleted", paint.good("done"))))?;
@@ -101,7 +133,7 @@ async fn psql(context: &Context, args: &[String]) -> Result<u8, Failure> {
 
 fn url(context: &Context) -> Result<u8, Failure> {
     let url = server(context)?.url();
-    let document = serde_json::json!({ "url": url });
+    let document = DevUrl { url: &url };
     context.ui.result(&document, |_paint| Text::of_line(&url))?;
     Ok(0)
 }

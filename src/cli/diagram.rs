@@ -1,10 +1,10 @@
 //! `tenure diagram`
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::args::Format;
-use super::{Context, database, ui};
+use super::{Context, database};
 use crate::diagram::{self, Diagram, Output};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, Slug};
@@ -44,6 +44,17 @@ enum FromArg {
     Database,
 }
 
+/// The result of `diagram`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct Drawn<'a> {
+    /// `svg`, `mermaid` or `dot`.
+    output: &'static str,
+    #[serde(flatten)]
+    diagram: &'a Diagram,
+    /// The diagram in this format.
+    text: &'a str,
+}
+
 pub(super) async fn run(context: &Context, args: &DiagramArgs) -> Result<u8, Failure> {
     let from = match (args.from, &args.tenant) {
         (Some(FromArg::Files), Some(_)) => {
@@ -67,17 +78,9 @@ pub(super) async fn run(context: &Context, args: &DiagramArgs) -> Result<u8, Fai
         FromArg::Database => of_database(context, args.tenant.as_deref()).await?,
     };
     let text = diagram.text(output);
-    match context.ui.format {
-        Format::Human => ui::print(&Text::of_lines(&text))?,
-        Format::Json => ui::print_json(&document(&diagram, output, &text))?,
-    }
+    let document = Drawn { output: output.as_str(), diagram: &diagram, text: &text };
+    context.ui.result(&document, |_paint| Text::of_lines(&text))?;
     Ok(0)
-}
-
-fn document(diagram: &Diagram, output: Output, text: &str) -> serde_json::Value {
-    json!({
-        "output": output.as_str(), "clusters": diagram.clusters, "references": diagram.references, "text": text,
-    })
 }
 
 async fn of_database(context: &Context, slug: Option<&str>) -> Result<Diagram, Failure> {

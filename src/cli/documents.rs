@@ -1,5 +1,7 @@
 //! `tenure completions`, `tenure man`
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::path::Path;
 
 use clap::{Command, CommandFactory};
@@ -35,6 +37,12 @@ pub(super) fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// The result of `man`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct ManPages<'a> {
+    dir: &'a Path,
+}
+
 pub(super) fn man(context: &Context, dir: &Path) -> Result<u8, Failure> {
     let io = |error: std::io::Error| io(dir, &error);
     std::fs::create_dir_all(dir).map_err(io)?;
@@ -42,7 +50,7 @@ pub(super) fn man(context: &Context, dir: &Path) -> Result<u8, Failure> {
     root.build();
     write_pages(&root, "", dir).map_err(io)?;
     context.ui.note(&format!("man pages written to {}", dir.display()));
-    context.ui.result(&serde_json::json!({ "dir": dir }), |_paint| Text::default())?;
+    context.ui.result(&ManPages { dir }, |_paint| Text::default())?;
     Ok(0)
 }
 

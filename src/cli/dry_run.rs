@@ -58,7 +58,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg)
             let is_good = run.migrated.failures.is_empty() && !impact;
             let went = if is_good { Outcome::Done } else { Outcome::Failed };
             let ui = if args.dry_run.keep_branch { context.ui.revealing() } else { context.ui };
-            ui.outcome(went, &run, |paint| dry_run::text::dry_run(&run, paint))?;
+            ui.outcome(went, &*run, |paint| dry_run::text::dry_run(&run, paint))?;
             Ok(match run.migrated.outcome.exit_code() {
                 0 => u8::from(impact),
                 code => code,

@@ -82,7 +82,10 @@ impl Sink for Events {
     fn take(&mut self, event: &Event<'_>) {
         self.progress.take(event);
         let Some(target) = &mut self.target else { return };
-        let line = output::event_json(event, now_ms());
+        let line = match output::event_json(event, now_ms()) {
+            Ok(line) => line,
+            Err(error) => return tell_of(&error.into()),
+        };
         match target {
             Target::File(file) => {
                 // A full disk must not stop a running migration; report it once.

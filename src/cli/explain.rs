@@ -1,14 +1,15 @@
 //! `tenure explain RULE`, `tenure verify --rules`
 
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Context;
 use super::ui::Ui;
 use crate::error::{Code, Failure, did_you_mean};
 use crate::output::Text;
 use crate::project::policy;
-use crate::verify::format::{self, Levelled};
+use crate::verify::format::{self, CodeJson, Levelled, RuleJson};
 use crate::verify::{self, Policy, RULES, Tool};
 
 #[derive(Debug, Args)]
@@ -18,21 +19,41 @@ pub(super) struct ExplainArgs {
     name: String,
 }
 
+/// The result of `explain`.
+#[derive(JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Explained {
+    /// A rule of `verify`.
+    Rule(RuleJson),
+    /// A rule of `tenant audit`.
+    AuditRule(RuleJson),
+    /// A rule of `drift`.
+    DriftRule(RuleJson),
+    /// An error code.
+    ErrorCode(CodeJson),
+}
+
+/// The result of `verify --rules`.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Rules {
+    rules: Vec<RuleJson>,
+}
+
 pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
     let name = args.name.to_lowercase();
     if let Some(rule) = verify::find(&name) {
         let level = effective(context, rule.tool())?.level(rule);
-        let key = match rule.tool() {
-            Tool::Verify => "rule",
-            Tool::Audit => "audit_rule",
-            Tool::Drift => "drift_rule",
+        let json = RuleJson::from(&(rule, level));
+        let value = match rule.tool() {
+            Tool::Verify => Explained::Rule(json),
+            Tool::Audit => Explained::AuditRule(json),
+            Tool::Drift => Explained::DriftRule(json),
         };
-        let value = json!({ key: format::rule_json(&(rule, level)) });
         context.ui.result(&value, |_| Text::of_lines(&format::explained_rule(rule, level)))?;
         return Ok(0);
     }
     if let Some(code) = Code::ALL.iter().copied().find(|code| code.as_str() == name) {
-        let value = json!({ "error_code": format::code_json(code) });
+        let value = Explained::ErrorCode(code.into());
         context.ui.result(&value, |_| Text::of_lines(&format::explained_code(code)))?;
         return Ok(0);
     }
@@ -48,7 +69,7 @@ pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> 
 pub(super) fn list(context: &Context, ui: Ui) -> Result<u8, Failure> {
     let policy = effective(context, Tool::Verify)?;
     let rules: Vec<Levelled> = Tool::Verify.rules().map(|rule| (rule, policy.level(rule))).collect();
-    let value = json!({ "rules": rules.iter().map(format::rule_json).collect::<Vec<_>>() });
+    let value = Rules { rules: rules.iter().map(RuleJson::from).collect() };
     ui.result(&value, |paint| format::rules(&rules, paint))?;
     Ok(0)
 }

@@ -1,10 +1,13 @@
 //! `tenure migrate history`
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{Context, database};
 use crate::error::Failure;
 use crate::ident::Slug;
+use crate::postgres::metadata::{HistoryEntry, run_details::MigrationTimes};
 use crate::postgres::metadata::{history, run_details, state};
 use crate::{migrate, tenant};
 
@@ -13,6 +16,15 @@ pub(super) struct HistoryArgs {
     /// Show this tenant's history instead of the platform's
     #[arg(long, value_name = "SLUG")]
     tenant: Option<String>,
+}
+
+/// The result of `migrate history`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct History<'a> {
+    history: &'a [HistoryEntry],
+    /// The durations of each migration; not for one tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migrations: Option<&'a [MigrationTimes]>,
 }
 
 pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<u8, Failure> {
@@ -32,10 +44,8 @@ pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<u8, Fai
         }
     };
     connection.close().await;
-    let mut document = serde_json::json!({ "history": entries });
-    if args.tenant.is_none() {
-        document["migrations"] = serde_json::json!(times);
-    }
+    let migrations = args.tenant.is_none().then_some(times.as_slice());
+    let document = History { history: &entries, migrations };
     context.ui.result(&document, |paint| migrate::text::history(&entries, &times, paint))?;
     Ok(0)
 }

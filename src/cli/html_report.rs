@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::{Context, database, io, ui};
@@ -23,6 +24,14 @@ pub(super) struct ReportArgs {
     /// Also compare the tenants' schemas with the files, as `tenure drift`; takes longer
     #[arg(long)]
     drift: bool,
+}
+
+/// The result of `report --html FILE`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct ReportWritten<'a> {
+    file: &'a str,
+    tenants: usize,
+    bytes: usize,
 }
 
 pub(super) async fn run(context: &Context, args: &ReportArgs) -> Result<u8, Failure> {
@@ -46,7 +55,7 @@ pub(super) async fn run(context: &Context, args: &ReportArgs) -> Result<u8, Fail
     };
     target.write(&html)?;
     let shown = args.html.display().to_string();
-    let document = json!({ "file": shown, "tenants": report.tenants(), "bytes": html.len() });
+    let document = ReportWritten { file: &shown, tenants: report.tenants(), bytes: html.len() };
     context.ui.result(&document, |paint| {
         let tenants = plural(report.tenants(), "tenant");
         Text::of_line(format_args!(

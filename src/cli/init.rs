@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::args::Format;
 use super::{Context, command_line, database, io, ui, unless_interrupted};
@@ -65,6 +67,15 @@ const NEXT: &[(&str, &str)] = &[
     ("tenure tenant create acme", "create a tenant"),
     ("tenure status", "show the versions"),
 ];
+
+/// The result of `init`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct Initialized<'a> {
+    /// The files written.
+    files: &'a [&'a str],
+    /// The commands to run next.
+    next: &'a [&'a str],
+}
 
 pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
     if args.from_database {
@@ -144,7 +155,7 @@ fn new_project(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
     write(&root, files)?;
     let files: Vec<&str> = NEW_PROJECT.iter().map(|(path, _)| *path).collect();
     let next: Vec<&str> = NEXT.iter().map(|(line, _)| *line).collect();
-    let document = serde_json::json!({ "files": files, "next": next });
+    let document = Initialized { files: &files, next: &next };
     context.ui.result(&document, |paint| {
         let mut text = Text::of_line("created a project:");
         for file in &files {

@@ -13,6 +13,7 @@ mod demo;
 mod dev;
 mod diagram;
 mod doctor;
+mod document;
 mod documents;
 mod drift;
 mod dry_run;
@@ -61,6 +62,7 @@ use self::branch::BranchVerb;
 use self::demo::DemoArgs;
 use self::dev::Dev;
 use self::diagram::DiagramArgs;
+pub use self::document::json_schemas;
 use self::drift::DriftArgs;
 use self::explain::ExplainArgs;
 use self::html_report::ReportArgs;
@@ -171,7 +173,7 @@ fn run(cli: Cli) -> u8 {
     match outcome {
         Ok(code) => code,
         Err(failure) => {
-            ui.failure(&failure, None);
+            ui.failure(&failure);
             failure.class().exit_code()
         }
     }
@@ -299,10 +301,10 @@ fn report_parse_error(error: clap::Error, arguments: &[OsString]) -> ExitCode {
         let first_paragraph =
             message.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
         let message = first_paragraph.map(str::trim).collect::<Vec<_>>().join(" ");
-        let document = serde_json::json!({ "error": output::failure_json(
-            &Failure::new(Code::Usage, message).hint(format!("see `{}`", line::help_command(&words)))) });
+        let failure =
+            Failure::new(Code::Usage, message).hint(format!("see `{}`", line::help_command(&words)));
         // The exit code reports the failure in any case.
-        let _printed = ui::print_json(&document);
+        let _printed = ui::print_json(&document::Failed { error: (&failure).into() }, ui::Outcome::Failed);
         return ExitCode::from(Code::Usage.class().exit_code());
     }
     let text = Text::of_lines(message.trim_end());

@@ -1,6 +1,7 @@
 //! `tenure migrate new`
 
 use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use std::path::Path;
@@ -46,8 +47,8 @@ pub(super) enum BumpArg {
 }
 
 /// The migration file that was written.
-#[derive(Debug, Serialize)]
-struct Written {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct Written {
     file: String,
     from: Version,
     to: Version,

@@ -1,5 +1,6 @@
 //! `tenure` without a command: the state of the project, or how to begin. Starts no server.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Context, database};
@@ -18,8 +19,8 @@ const BEGIN: &[(&str, &str)] = &[
 ];
 
 /// The state of a project.
-#[derive(Debug, Serialize)]
-struct Overview {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct Overview {
     project: String,
     platform: String,
     migrations: usize,
@@ -34,7 +35,16 @@ struct Overview {
     next: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+/// The result outside of a project.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct NoProject {
+    /// Always `null`.
+    project: Option<String>,
+    /// Commands to begin with.
+    next: Vec<&'static str>,
+}
+
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(untagged)]
 enum Database {
     Known {
@@ -51,7 +61,7 @@ enum Database {
 }
 
 /// A failure.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Problem {
     code: &'static str,
     message: String,
@@ -62,7 +72,7 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
         Ok(root) => root,
         Err(failure) if failure.code == Code::NoProject && context.global.project.is_none() => {
             let next: Vec<&str> = BEGIN.iter().map(|(line, _)| *line).collect();
-            let document = serde_json::json!({ "project": null, "next": next });
+            let document = NoProject { project: None, next };
             context.ui.result(&document, begin)?;
             return Ok(0);
         }

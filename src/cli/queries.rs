@@ -1,5 +1,7 @@
 //! `tenure queries capture`
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -33,6 +35,16 @@ pub(super) enum ExportArg {
     Json,
 }
 
+/// The result of `queries capture`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct CapturedTo<'a> {
+    #[serde(flatten)]
+    captured: &'a Captured,
+    /// The file written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<&'a str>,
+}
+
 pub(super) async fn run(context: &Context, verb: Queries) -> Result<u8, Failure> {
     match verb {
         Queries::Capture(args) => capture_queries(context, &args).await,
@@ -46,10 +58,7 @@ async fn capture_queries(context: &Context, args: &CaptureArgs) -> Result<u8, Fa
     connection.close().await;
     let captured = capture(&statistics, &around, &project::statements(&project));
     let written = args.to.as_deref().map(|file| write(context, file, args.output, &captured)).transpose()?;
-    let mut document = serde_json::to_value(&captured).unwrap_or_default();
-    if let (Some(file), Some(object)) = (&written, document.as_object_mut()) {
-        object.insert("to".to_owned(), file.as_str().into());
-    }
+    let document = CapturedTo { captured: &captured, to: written.as_deref() };
     match (&written, context.ui.format) {
         // stdout contains only the export; the summary goes to stderr.
         (None, Format::Human) => {

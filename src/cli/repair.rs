@@ -6,6 +6,17 @@ use crate::error::Failure;
 use crate::migrate;
 use crate::output::{Text, plural};
 use crate::project::Project;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The result of `migrate repair`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct Repaired<'a> {
+    /// The accepted files that were edited.
+    edited: &'a [&'a str],
+    /// The accepted files that are gone.
+    gone: &'a [&'a str],
+}
 
 pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     let project = database::project(context).await?;
@@ -31,7 +42,7 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
             .collect()
     };
     let (edited, gone) = (names(false), names(true));
-    let document = serde_json::json!({ "edited": edited, "gone": gone });
+    let document = Repaired { edited: &edited, gone: &gone };
     context.ui.result(&document, |paint| {
         if found.is_empty() {
             return Text::of_line(format_args!("{}: files and history match", paint.good("nothing to do")));

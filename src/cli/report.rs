@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::args::Format;
+use super::document::Document;
+use super::ui::Outcome;
 use super::{Context, ui};
 use crate::error::{Code, Failure};
 use crate::verify::format::{self, Findings, Report};
@@ -71,7 +73,7 @@ pub(super) fn blob_url() -> String {
 }
 
 /// Prints the findings or the failure of a verb. Returns the exit code.
-pub(super) fn show<T: Findings>(
+pub(super) fn show<T: Document + Findings>(
     context: &Context,
     asked: Option<OutputArg>,
     found: Result<T, Failure>,
@@ -95,11 +97,15 @@ pub(super) fn show<T: Findings>(
     let ui = context.ui.with_format(format);
     match found {
         Ok(found) => {
-            ui.result(&found, |paint| found.text(paint))?;
+            let went = if found.exit_code() == 0 { Outcome::Done } else { Outcome::Failed };
+            match format {
+                Format::Human => ui::print(&found.text(ui.stdout_paint()))?,
+                Format::Json => ui.outcome(went, &found, |paint| found.text(paint))?,
+            }
             Ok(found.exit_code())
         }
         Err(failure) => {
-            ui.failure(&failure, None);
+            ui.failure(&failure);
             Ok(failure.class().exit_code())
         }
     }

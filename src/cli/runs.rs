@@ -82,7 +82,7 @@ pub(super) async fn run(context: &Context, verb: RunVerb) -> Result<u8, Failure>
     match shown.await {
         Ok(()) => Ok(0),
         Err(failure) => {
-            ui.failure(&failure, None);
+            ui.failure(&failure);
             Ok(failure.class().exit_code())
         }
     }

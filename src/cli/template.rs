@@ -8,7 +8,6 @@ use super::{Context, database, shadow as shadows, squash, unless_interrupted};
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::init;
-use crate::postgres::metadata::RunStatus;
 use crate::project::check_templates;
 use crate::shadow;
 use crate::template::{self, Checked, Squashed};
@@ -103,8 +102,7 @@ async fn from_schema(context: &Context, args: &FromSchemaArgs) -> Result<u8, Fai
     connection.close().await;
     (done.files, _) = place.write(&done.new_files, || context.project().map(drop))?;
     context.ui.result(&done, |paint| init::text::from_schema(&done, paint))?;
-    let outcome = if done.proved { RunStatus::Done } else { RunStatus::Failed };
-    Ok(outcome.exit_code())
+    Ok(done.outcome.exit_code())
 }
 
 async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, Failure> {

@@ -7,11 +7,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use console::Term;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::args::{Color, Format, Global};
+use super::document::{Document, Failed, OUTCOME, WithError};
 use super::events::now_ms;
 use super::progress::{Progress, ProgressMode};
 use crate::error::{Code, Failure};
@@ -101,7 +101,7 @@ impl Ui {
     /// Writes a result to stdout, as text or as the JSON document.
     pub(super) fn result(
         self,
-        value: &impl Serialize,
+        value: &impl Document,
         text: impl FnOnce(Paint) -> Text,
     ) -> Result<(), Failure> {
         self.write_out(Outcome::Done, value, text).or_else(WriteError::ignore_closed_pipe)
@@ -111,7 +111,7 @@ impl Ui {
     pub(super) fn outcome(
         self,
         outcome: Outcome,
-        value: &impl Serialize,
+        value: &impl Document,
         text: impl FnOnce(Paint) -> Text,
     ) -> Result<(), Failure> {
         self.write_out(outcome, value, text).or_else(WriteError::ignore_closed_pipe)
@@ -127,7 +127,7 @@ impl Ui {
     pub(super) fn secret(
         self,
         outcome: Outcome,
-        value: &impl Serialize,
+        value: &impl Document,
         text: impl FnOnce(Paint) -> Text,
     ) -> Result<(), Failure> {
         self.revealing().write_out(outcome, value, text).map_err(|write_error| write_error.0)
@@ -136,7 +136,7 @@ impl Ui {
     fn write_out(
         self,
         outcome: Outcome,
-        value: &impl Serialize,
+        value: &impl Document,
         text: impl FnOnce(Paint) -> Text,
     ) -> Result<(), WriteError> {
         let write_out = |text: &Text| if self.reveals { write_raw(text) } else { write_out(text) };
@@ -154,14 +154,9 @@ impl Ui {
                     Outcome::Failed => print_error(&text),
                     Outcome::Done => self.note_text(&text),
                 }
-                write_out(&Text::of_json(&as_event(serde_json::to_value(value).unwrap_or_default())))
+                write_out(&Text::of_json(&as_event(json(value, outcome)?)))
             }
-            (Format::Json, _) => {
-                let json = Text::json(value).map_err(|error| {
-                    WriteError(Failure::new(Code::Io, error.to_string()), ErrorKind::Other)
-                })?;
-                write_out(&json)
-            }
+            (Format::Json, outcome) => write_out(&Text::of_json(&json(value, outcome)?.into())),
         }
     }
 
@@ -230,22 +225,31 @@ impl Ui {
     }
 
     /// Prints a failure, as text to stderr or as JSON to stdout.
-    pub(super) fn failure(self, failure: &Failure, more: impl IntoIterator<Item = (&'static str, Value)>) {
-        match self.format {
-            Format::Human => print_error(&output::failure(failure, self.stderr)),
-            Format::Json => {
-                let mut document = json!({ "error": output::failure_json(failure) });
-                if let Some(object) = document.as_object_mut() {
-                    object.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
-                }
-                if self.events {
-                    print_error(&output::failure(failure, self.stderr));
-                    document = as_event(document);
-                }
+    pub(super) fn failure(self, failure: &Failure) {
+        self.fail(failure, &Failed { error: failure.into() });
+    }
+
+    /// Prints a failure like [`Ui::failure`]. In JSON, the keys of `document` are next to it.
+    pub(super) fn failure_with<T>(self, failure: &Failure, document: &T)
+    where
+        for<'a> WithError<&'a T>: Document,
+    {
+        self.fail(failure, &WithError { document, error: Some(failure.into()) });
+    }
+
+    fn fail(self, failure: &Failure, document: &impl Document) {
+        let print = || print_error(&output::failure(failure, self.stderr));
+        if self.format == Format::Human || self.events {
+            print();
+        }
+        if self.format == Format::Json {
+            let written = json(document, Outcome::Failed).and_then(|document| {
+                let document = if self.events { as_event(document) } else { document.into() };
+                write_out(&Text::of_json(&document))
+            });
+            if written.is_err() && !self.events {
                 // Fall back to stderr.
-                if write_out(&Text::of_json(&document)).is_err() {
-                    print_error(&output::failure(failure, self.stderr));
-                }
+                print();
             }
         }
     }
@@ -346,8 +350,28 @@ pub(super) fn print_page(html: &str) -> Result<(), Failure> {
 }
 
 /// Writes a JSON document to stdout. Ignores a closed pipe.
-pub(super) fn print_json(document: &Value) -> Result<(), Failure> {
-    print(&Text::of_json(document))
+pub(super) fn print_json(document: &impl Document, outcome: Outcome) -> Result<(), Failure> {
+    let written = json(document, outcome).and_then(|document| write_out(&Text::of_json(&document.into())));
+    written.or_else(WriteError::ignore_closed_pipe)
+}
+
+/// The keys of a document, with the outcome as the first one.
+fn json(document: &impl Document, outcome: Outcome) -> Result<Map<String, Value>, WriteError> {
+    let mut keys = match serde_json::to_value(document) {
+        Ok(Value::Object(keys)) => keys,
+        Ok(_) => Map::new(),
+        Err(error) => {
+            return Err(WriteError(Failure::new(Code::Io, error.to_string()), ErrorKind::Other));
+        }
+    };
+    if !keys.contains_key(OUTCOME) {
+        let word = match outcome {
+            Outcome::Done => "done",
+            Outcome::Failed => "failed",
+        };
+        keys.shift_insert(0, OUTCOME.to_owned(), word.into());
+    }
+    Ok(keys)
 }
 
 /// Writes an event to stdout.
@@ -356,13 +380,11 @@ pub(super) fn print_event(line: &Text) -> std::io::Result<()> {
 }
 
 /// The document with the keys of an event.
-fn as_event(document: Value) -> Value {
+fn as_event(document: Map<String, Value>) -> Value {
     let at = u64::try_from(now_ms()).unwrap_or(u64::MAX);
-    let mut event = json!({ "at_ms": at, "event": "result" });
-    if let (Some(event), Value::Object(document)) = (event.as_object_mut(), document) {
-        event.extend(document);
-    }
-    event
+    let mut event = Map::from_iter([("at_ms".to_owned(), at.into()), ("event".to_owned(), "result".into())]);
+    event.extend(document);
+    event.into()
 }
 
 fn write_out(text: &Text) -> Result<(), WriteError> {

@@ -1,5 +1,7 @@
 //! `tenure migrate up`
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -10,6 +12,7 @@ use super::events::{self, Events};
 use super::shadow::{self, ShadowArgs, ShadowExtensions};
 use super::ui::{self, Outcome};
 use super::{Context, command_line, database, restore, stop_on_signals};
+use crate::chain::Step;
 use crate::chain::{Reach, Version};
 use crate::error::{Code, Failure};
 use crate::event::Sink;
@@ -23,6 +26,7 @@ use crate::project::{EffectsByFile, Project, Review};
 use crate::settings::Migrate;
 use crate::tenant;
 use crate::verify::format;
+use crate::verify::{Finding, Lowered};
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -141,6 +145,18 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     Ok(migrated.outcome.exit_code())
 }
 
+/// The keys next to the failure of a refused `migrate up`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct Refused<'a> {
+    findings: &'a [Finding],
+    /// The lowered settings.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    lowered: &'a [Lowered],
+    /// The refused steps, with `--plan`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<&'a [Step]>,
+}
+
 /// Builds the request from the flags.
 pub(super) fn request(args: &UpArgs, project: &Project) -> Result<Request, Failure> {
     let tenants = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
@@ -193,13 +209,9 @@ pub(super) fn refuse(context: &Context, denied: &Denied, planned: Option<&Planne
             if context.ui.writes_events() {
                 ui::print_error(&findings_text(context, review));
             }
-            let findings = serde_json::to_value(&review.findings).unwrap_or_default();
-            let steps =
-                planned.map(|planned| ("steps", serde_json::to_value(&planned.steps).unwrap_or_default()));
-            let lowered = (!review.lowered.is_empty())
-                .then(|| ("lowered", serde_json::to_value(&review.lowered).unwrap_or_default()));
-            let more = [("findings", findings)].into_iter().chain(lowered).chain(steps);
-            context.ui.failure(failure, more);
+            let (findings, lowered) = (review.findings.as_slice(), review.lowered.as_slice());
+            let steps = planned.map(|planned| planned.steps.as_slice());
+            context.ui.failure_with(failure, &Refused { findings, lowered, steps });
         }
     }
     Ok(failure.class().exit_code())

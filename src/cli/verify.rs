@@ -113,13 +113,17 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
         OutputArg::Human => {
             let ui = context.ui.with_format(Format::Human);
             for failure in &outcome.failures {
-                ui.failure(failure, None);
+                ui.failure(failure);
             }
             if outcome.failures.is_empty() || verified.summary.files > 0 {
-                ui.result(&(), |paint| verified.text(paint))?;
+                ui::print(&verified.text(ui.stdout_paint()))?;
             }
         }
-        OutputArg::Json => ui::print_json(&verified.json())?,
+        OutputArg::Json => {
+            let went = if verified.exit_code() == 0 { ui::Outcome::Done } else { ui::Outcome::Failed };
+            let ui = context.ui.with_format(Format::Json);
+            ui.outcome(went, &verified.json(), |paint| verified.text(paint))?;
+        }
         _ => {
             report::print(output, &Report::from(&verified))?;
         }

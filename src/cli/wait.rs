@@ -1,7 +1,6 @@
 //! `tenure wait`
 
 use clap::Args;
-use serde_json::{Value, json};
 
 use super::args::{Format, Global};
 use super::ui;
@@ -10,7 +9,7 @@ use crate::chain::Version;
 use crate::error::Failure;
 use crate::ident::Slug;
 use crate::settings::WaitTimeout;
-use crate::wait::{self, Waited, Wanted};
+use crate::wait::{self, Wanted};
 
 #[derive(Debug, Args)]
 pub(super) struct WaitArgs {
@@ -46,21 +45,9 @@ pub(super) async fn run(context: &Context, args: &WaitArgs) -> Result<u8, Failur
         return Ok(0);
     }
     let failure = wait::text::failure(&waited, timeout);
-    context.ui.failure(&failure, keys(&waited));
+    context.ui.failure_with(&failure, &waited);
     if context.ui.format == Format::Human {
         ui::print_error(&wait::text::missing(&waited, context.ui.stderr_paint()));
     }
     Ok(failure.class().exit_code())
-}
-
-/// The keys of the result, next to the failure.
-fn keys(waited: &Waited) -> Vec<(&'static str, Value)> {
-    vec![
-        ("version", json!(waited.version)),
-        ("reached", json!(waited.reached)),
-        ("platform", json!(waited.platform)),
-        ("tenants", json!(waited.tenants)),
-        ("missing", json!(waited.missing)),
-        ("waited_ms", json!(u64::try_from(waited.waited_ms).unwrap_or(u64::MAX))),
-    ]
 }

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::sql::OWN_TABLES;
 use crate::verify::{Entity, EntityColumn, EntitySchema, Schema};
 
 /// The tables and their references.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Diagram {
     /// The tables, by schema: shared schemas, the platform, the tenant.
     pub clusters: Vec<Cluster>,
@@ -17,7 +18,7 @@ pub struct Diagram {
 }
 
 /// The tables of a schema.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Cluster {
     /// `platform`, `tenant`, or `shared`.
     pub kind: &'static str,
@@ -28,7 +29,7 @@ pub struct Cluster {
 }
 
 /// A table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Table {
     /// Its name.
     pub name: String,
@@ -40,7 +41,7 @@ pub struct Table {
 }
 
 /// A column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Column {
     /// Its name, type and properties.
     #[serde(flatten)]
@@ -50,7 +51,7 @@ pub struct Column {
 }
 
 /// A key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 pub enum Key {
     /// The primary key.
     #[serde(rename = "PK")]
@@ -64,7 +65,7 @@ pub enum Key {
 }
 
 /// A foreign key between two tables, each by the indexes of its cluster and in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Reference {
     /// The referencing table.
     pub from: (usize, usize),

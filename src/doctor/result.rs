@@ -1,9 +1,10 @@
 //! The result of `tenure doctor`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The result of all checks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Diagnosis {
     /// The worst state of the checks.
     pub outcome: Health,
@@ -12,7 +13,7 @@ pub struct Diagnosis {
 }
 
 /// The result of one check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Check {
     /// The stable name of the check.
     pub check: &'static str,
@@ -26,7 +27,7 @@ pub struct Check {
 }
 
 /// The state of a check, from best to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
     /// No problem.

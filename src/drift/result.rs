@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text;
@@ -14,7 +15,7 @@ use crate::verify::format::Findings;
 use crate::verify::{Evidence, Finding, FindingTarget, Object, RuleId, Tool};
 
 /// The result of the comparison.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct Drifted {
     /// The numbers of tenants.
     pub tenants: DriftCounts,
@@ -28,7 +29,7 @@ pub struct Drifted {
 }
 
 /// The numbers of tenants.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct DriftCounts {
     /// Compared tenants.
     pub total: usize,
@@ -47,7 +48,7 @@ fn is_none(count: &usize) -> bool {
 }
 
 /// The reference of the tenants of one version and template.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct ComparedWith {
     /// Their version.
     pub version: Version,
@@ -68,7 +69,7 @@ pub struct ComparedWith {
 }
 
 /// The basis of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Basis {
     /// A tenant created from the template and the migrations.

@@ -1,5 +1,6 @@
 //! The result of `migrate up --branch`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::executor::SlowTenant;
@@ -8,7 +9,7 @@ use crate::sql::Scope;
 use crate::verify::Lowered;
 
 /// The result. Contains a URL with a password if the branch is kept.
-#[derive(Clone, Serialize)]
+#[derive(Clone, JsonSchema, Serialize)]
 pub struct DryRun {
     /// The result of the run on the branch.
     #[serde(flatten)]
@@ -21,7 +22,7 @@ pub struct DryRun {
 }
 
 /// The branch and the measurements on it.
-#[derive(Clone, Serialize)]
+#[derive(Clone, JsonSchema, Serialize)]
 pub struct BranchReport {
     /// Its name.
     pub name: String,
@@ -49,7 +50,7 @@ pub struct BranchReport {
 }
 
 /// A statement, measured over all its schemas.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct MeasuredStatement {
     /// Its file.
     pub file: String,
@@ -77,7 +78,7 @@ pub struct MeasuredStatement {
 }
 
 /// A lock that an earlier statement of a file took; it lasts until COMMIT.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct HeldLock {
     /// The table's schema; `{org_schema}` for a tenant's.
     pub schema: String,
@@ -90,7 +91,7 @@ pub struct HeldLock {
 }
 
 /// The worst effects of a statement on a table.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 pub struct MeasuredTable {
     /// Its schema; `{org_schema}` for a tenant's.
     pub schema: String,
@@ -107,7 +108,7 @@ pub struct MeasuredTable {
 }
 
 /// A change of the catalog.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 pub struct ObjectChange {
     /// Whether the change is in the platform schema or in tenant schemas.
     pub scope: Scope,
@@ -120,7 +121,7 @@ pub struct ObjectChange {
 }
 
 /// The results of the queries of the application's running release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct QueriesAsked {
     /// Number of queries.
     pub asked: usize,
@@ -131,7 +132,7 @@ pub struct QueriesAsked {
 }
 
 /// A query whose result changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct QueryBreak {
     /// Its name or location.
     pub query: String,

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::ser::{Serialize, SerializeSeq as _, Serializer};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::unit::Unit;
 use crate::event::{self, Event, Sink};
@@ -14,7 +14,9 @@ use crate::sql::Scope;
 const MAX_TEXTS: usize = 100;
 
 /// The notices of a run, each with its scope and the number of schemas.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
+#[serde(into = "Vec<NoticeJson>")]
+#[schemars(from = "Vec<NoticeJson>")]
 pub struct Notices(BTreeMap<(event::Notice, bool), usize>);
 
 impl Notices {
@@ -62,14 +64,25 @@ fn shown(unit: &Unit<'_>, notice: &Notice) -> event::Notice {
     }
 }
 
-impl Serialize for Notices {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
-        for (event::Notice { migration, line, level, message }, tenants) in self.iter() {
-            list.serialize_element(&json!({
-                "level": level.as_str(), "message": message, "migration": migration, "line": line, "tenants": tenants,
-            }))?;
-        }
-        list.end()
+/// A notice as JSON.
+#[derive(JsonSchema, Serialize)]
+struct NoticeJson {
+    /// `NOTICE` or `WARNING`.
+    level: &'static str,
+    message: String,
+    migration: String,
+    line: Option<usize>,
+    /// The number of tenants; `null` for a notice of the platform.
+    tenants: Option<usize>,
+}
+
+impl From<Notices> for Vec<NoticeJson> {
+    fn from(Notices(notices): Notices) -> Self {
+        let json = |((notice, is_tenant), schemas): ((event::Notice, bool), usize)| {
+            let event::Notice { migration, line, level, message } = notice;
+            let tenants = is_tenant.then_some(schemas);
+            NoticeJson { level: level.as_str(), message, migration, line, tenants }
+        };
+        notices.into_iter().map(json).collect()
     }
 }

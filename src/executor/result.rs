@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde::ser::SerializeStruct;
 
-use crate::error::Failure;
+use crate::error::{Failure, Place};
 use crate::ident::SchemaName;
 
 /// A slow tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct SlowTenant {
     /// Its schema.
     pub schema: String,
@@ -32,7 +32,9 @@ impl SlowTenant {
 }
 
 /// A unit that failed and was rolled back.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
+#[serde(into = "UnitFailureJson")]
+#[schemars(from = "UnitFailureJson")]
 pub struct UnitFailure {
     /// The schema.
     pub schema: SchemaName,
@@ -44,23 +46,35 @@ pub struct UnitFailure {
     pub attempts: u32,
 }
 
-impl Serialize for UnitFailure {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let start = self.failure.place.as_ref().and_then(crate::error::Place::start);
-        let mut out = serializer.serialize_struct("UnitFailure", 9)?;
-        out.serialize_field("schema", &self.schema)?;
-        out.serialize_field("migration", &self.migration)?;
-        out.serialize_field("code", self.failure.code.as_str())?;
-        if let Some(sqlstate) = &self.failure.sqlstate {
-            out.serialize_field("sqlstate", sqlstate)?;
+#[derive(JsonSchema, Serialize)]
+struct UnitFailureJson {
+    schema: SchemaName,
+    migration: String,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sqlstate: Option<String>,
+    message: String,
+    retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+    attempts: u32,
+}
+
+impl From<UnitFailure> for UnitFailureJson {
+    fn from(UnitFailure { schema, migration, failure, attempts }: UnitFailure) -> Self {
+        let start = failure.place.as_ref().and_then(Place::start);
+        Self {
+            schema,
+            migration,
+            code: failure.code.as_str(),
+            retryable: failure.is_retryable(),
+            line: start.map(|at| at.line),
+            column: start.map(|at| at.column),
+            sqlstate: failure.sqlstate,
+            message: failure.message,
+            attempts,
         }
-        out.serialize_field("message", &self.failure.message)?;
-        out.serialize_field("retryable", &self.failure.is_retryable())?;
-        if let Some(start) = start {
-            out.serialize_field("line", &start.line)?;
-            out.serialize_field("column", &start.column)?;
-        }
-        out.serialize_field("attempts", &self.attempts)?;
-        out.end()
     }
 }

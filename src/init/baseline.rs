@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::chain::{FileName, Version};
@@ -15,7 +16,7 @@ use crate::sql::{
 };
 
 /// Something of the database that the files do not create.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 pub struct NotCarried {
     /// The object: `event trigger log_ddl`.
     pub object: String,

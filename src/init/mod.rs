@@ -183,11 +183,13 @@ pub async fn template_from_schema(
     let chosen = fresh.choose(project, name, variants, (&source, &tenant.snapshot)).await;
     let proved = chosen.map_err(|(failure, _)| failure)?;
     fresh.close().await?;
+    let is_proved = proved.differences.is_empty();
     Ok(FromSchema {
+        outcome: if is_proved { RunStatus::Done } else { RunStatus::Failed },
         template: name.to_owned(),
         version: existing.version.clone(),
         from_schema: source,
-        proved: proved.differences.is_empty(),
+        proved: is_proved,
         differences: proved.differences,
         not_carried: tenant.filtered.not_carried,
         new_files: proved.files,

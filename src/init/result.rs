@@ -1,5 +1,6 @@
 //! The JSON results of `init --from-database` and `template from-schema`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::NotCarried;
@@ -11,7 +12,7 @@ use crate::postgres::metadata::RunStatus;
 use crate::template::NewFile;
 
 /// The result of `init --from-database`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct Initialized {
     /// `done` if the files are proved, else `failed`.
     pub outcome: RunStatus,
@@ -68,7 +69,7 @@ impl Initialized {
 }
 
 /// Tenants with equal definitions.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct TenantGroup {
     /// Their number.
     pub tenants: usize,
@@ -79,8 +80,10 @@ pub struct TenantGroup {
 }
 
 /// The result of `template from-schema`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct FromSchema {
+    /// `done` if the template is proved, else `failed`.
+    pub outcome: RunStatus,
     /// The template's name.
     pub template: String,
     /// Its version.

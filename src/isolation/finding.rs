@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::output::{Paint, Text, plural};
@@ -10,7 +11,7 @@ use crate::verify::format::{self, Findings};
 use crate::verify::{Counts, Finding, Lowered, Tool};
 
 /// The counts of findings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Summary {
     /// Audited tenants.
     pub tenants: usize,
@@ -26,7 +27,7 @@ impl fmt::Display for Summary {
 }
 
 /// The result of an audit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Audited {
     /// In order of schemas, objects, rules.
     pub findings: Vec<Finding>,

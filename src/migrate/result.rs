@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::chain::{Step, Version};
@@ -12,7 +13,7 @@ use crate::postgres::metadata::platform_fingerprint::PlatformDrift;
 use crate::postgres::metadata::{KeptFailure, RunStatus, TenantState};
 
 /// The result of `migrate up`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct Migrated {
     /// The final status.
     pub outcome: RunStatus,
@@ -38,7 +39,7 @@ pub struct Migrated {
 }
 
 /// The versions before and after.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct VersionChange {
     /// The version before.
     pub from: Version,
@@ -47,7 +48,7 @@ pub struct VersionChange {
 }
 
 /// The numbers of tenants in a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct TenantCounts {
     /// Tenants with a version.
     pub total: usize,
@@ -71,14 +72,14 @@ fn is_zero(number: &usize) -> bool {
 }
 
 /// The result of `migrate up --plan`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct Planned {
     /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
 /// The result of `status`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct Status {
     /// The platform.
     pub platform: PlatformStatus,
@@ -111,7 +112,7 @@ impl Status {
 }
 
 /// The state of the platform.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct PlatformStatus {
     /// Its schema.
     pub schema: SchemaName,
@@ -127,7 +128,7 @@ pub struct PlatformStatus {
 }
 
 /// The numbers of tenants.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct TenantStatus {
     /// All tenants, including unknown ones.
     pub total: usize,
@@ -144,7 +145,7 @@ pub struct TenantStatus {
 }
 
 /// One tenant in the list of `status`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct TenantLine {
     /// Its slug.
     pub slug: String,

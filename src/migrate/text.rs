@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{Migrated, Planned, Status};
 use crate::error::Failure;
 use crate::event::NoticeLevel;
 use crate::executor::{Notices, SlowTenant, UnitFailure};
 use crate::output::{
-    Paint, Text, elapsed, equal_failures, failure_json, first_names, grouped, or_dash, plural, table,
+    ErrorJson, Paint, Text, elapsed, equal_failures, first_names, grouped, or_dash, plural, table,
     without_credentials,
 };
 use crate::postgres::metadata::platform_fingerprint::PlatformDrift;
@@ -207,17 +207,17 @@ pub fn status(status: &Status, paint: Paint) -> Text {
 }
 
 /// The JSON of `status`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct StatusDocument<'a> {
     #[serde(flatten)]
     status: &'a Status,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    trouble: Vec<Value>,
+    trouble: Vec<ErrorJson>,
 }
 
 impl<'a> From<&'a Status> for StatusDocument<'a> {
     fn from(status: &'a Status) -> Self {
-        Self { status, trouble: status.trouble.iter().map(failure_json).collect() }
+        Self { status, trouble: status.trouble.iter().map(ErrorJson::from).collect() }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Failures as text and as JSON.
 
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{Diagnostic, Paint, Severity, Text, without_credentials};
-use crate::error::Failure;
+use crate::error::{Failure, Place};
 
 /// Formats a failure as a message with the source lines.
 pub fn failure(failure: &Failure, paint: Paint) -> Text {
@@ -23,26 +24,47 @@ pub fn failure(failure: &Failure, paint: Paint) -> Text {
 }
 
 /// The JSON object for `"error"`. Keys without a value are omitted.
-pub fn failure_json(failure: &Failure) -> Value {
-    let mut error = Map::new();
-    error.insert("code".to_owned(), json!(failure.code.as_str()));
-    error.insert("message".to_owned(), json!(without_credentials(&failure.message)));
-    error.insert("retryable".to_owned(), json!(failure.is_retryable()));
-    if let Some(hint) = &failure.hint {
-        error.insert("hint".to_owned(), json!(without_credentials(hint)));
-    }
-    if let Some(place) = &failure.place {
-        error.insert("file".to_owned(), json!(without_credentials(place.file())));
-        if let Some(start) = place.start() {
-            error.insert("line".to_owned(), json!(start.line));
-            error.insert("column".to_owned(), json!(start.column));
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
+pub struct ErrorJson {
+    /// The stable code; docs/errors.md lists all.
+    code: &'static str,
+    /// The failed operation, its object, and the reason.
+    message: String,
+    /// Whether the same command may succeed later without another change.
+    retryable: bool,
+    /// The next step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    /// The file, relative to the project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    /// The line in it, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    /// The column in characters, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+    /// The server's code (manual, appendix A).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sqlstate: Option<String>,
+    /// The schema of the failed unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<String>,
+}
+
+impl From<&Failure> for ErrorJson {
+    fn from(failure: &Failure) -> Self {
+        let start = failure.place.as_ref().and_then(Place::start);
+        Self {
+            code: failure.code.as_str(),
+            message: without_credentials(&failure.message),
+            retryable: failure.is_retryable(),
+            hint: failure.hint.as_deref().map(without_credentials),
+            file: failure.place.as_ref().map(|place| without_credentials(place.file())),
+            line: start.map(|at| at.line),
+            column: start.map(|at| at.column),
+            sqlstate: failure.sqlstate.clone(),
+            schema: failure.schema.as_ref().map(ToString::to_string),
         }
     }
-    if let Some(sqlstate) = &failure.sqlstate {
-        error.insert("sqlstate".to_owned(), json!(sqlstate));
-    }
-    if let Some(schema) = &failure.schema {
-        error.insert("schema".to_owned(), json!(schema));
-    }
-    Value::Object(error)
 }

@@ -14,8 +14,8 @@ mod table;
 mod text;
 mod time;
 
-pub use event::event_json;
-pub use failure::{failure, failure_json};
+pub use event::{EventJson, event_json};
+pub use failure::{ErrorJson, failure};
 pub use given::{GivenCredentials, shown_value};
 pub use groups::{equal_failures, first_names, grouped};
 pub use markdown::{code, prose, table_head};

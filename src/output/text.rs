@@ -58,11 +58,6 @@ impl Text {
         Self(escape_json(&value.to_string()) + "\n")
     }
 
-    /// One JSON document on one line.
-    pub fn json(value: &impl Serialize) -> Result<Self, serde_json::Error> {
-        Ok(Self(escape_json(&serde_json::to_string(value)?) + "\n"))
-    }
-
     /// One JSON document, pretty-printed.
     pub fn pretty_json(value: &impl Serialize) -> Result<Self, serde_json::Error> {
         Ok(Self(escape_json(&serde_json::to_string_pretty(value)?) + "\n"))
@@ -288,7 +283,7 @@ mod tests {
             prop_assert_eq!(escape(&escape(&text)), escape(&text));
 
             let document = json!({ "a": text, text.clone(): [1] });
-            let shown = Text::json(&document).unwrap();
+            let shown = Text::of_json(&document);
             prop_assert_eq!(shown.as_str().matches('\n').count(), 1);
             prop_assert!(!shown.as_str().trim_end_matches('\n').contains(is_hidden));
             prop_assert!(!gives_command(shown.as_str()), "{}", shown);

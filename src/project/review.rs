@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::policy::{lowered, policy};
@@ -34,7 +35,7 @@ pub struct Focus<'a> {
 }
 
 /// The result of verifying some files.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct Review {
     /// The findings, in the order of the files and of their text.
     pub findings: Vec<Finding>,

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Source;
@@ -29,7 +30,7 @@ pub struct CaptureScope {
 }
 
 /// A captured query.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Capture {
     /// The text, with `{org_schema}` for a tenant's schema.
     pub query: String,
@@ -38,7 +39,7 @@ pub struct Capture {
 }
 
 /// The number of statements that are left out, by reason.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct LeftOut {
     /// Utility statements: they may contain a password.
     pub utility: usize,
@@ -57,7 +58,7 @@ pub struct LeftOut {
 }
 
 /// The result of a capture.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Captured {
     /// The queries, the most frequent first.
     pub queries: Vec<Capture>,

@@ -1,9 +1,10 @@
 //! The result of `tenure restore-point`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How to restore the database to the moment before a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct RestorePoint {
     /// The id of the run.
     pub run: String,
@@ -27,7 +28,7 @@ pub struct RestorePoint {
 }
 
 /// A setting in `postgresql.conf`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Setting {
     /// The parameter.
     pub name: &'static str,
@@ -36,7 +37,7 @@ pub struct Setting {
 }
 
 /// A restore on Neon.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct NeonRestore {
     /// The path of the API request.
     pub path: String,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::{Code, Failure};
@@ -14,14 +15,14 @@ use crate::postgres::metadata::{Cause, KeptFailure, RecordedRun, RecordedUnit};
 const SLOWEST: usize = 10;
 
 /// The result of `run list`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct RunList {
     /// The runs, newest first.
     pub runs: Vec<RecordedRun>,
 }
 
 /// The result of `run show`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct RunDetails {
     /// The run.
     pub run: RecordedRun,
@@ -36,7 +37,7 @@ pub struct RunDetails {
 }
 
 /// The units of one step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct StepTimes {
     /// The name of the migration file or template.
     pub migration: String,
@@ -57,7 +58,7 @@ pub struct StepTimes {
 }
 
 /// Failures that are equal but for the tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct FailureGroup {
     /// What they have in common.
     #[serde(flatten)]

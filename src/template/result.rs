@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde::ser::SerializeStruct as _;
 
 use super::{SharedKey, TEMPLATES, text};
 use crate::chain::Version;
@@ -14,7 +14,7 @@ use crate::verify::format::Findings;
 use crate::verify::{Evidence, Finding, FindingTarget, Lowered, RuleId, Summary};
 
 /// The result of `template check`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct Checked {
     /// The templates, sorted by name.
     pub templates: Vec<CheckedTemplate>,
@@ -32,7 +32,7 @@ pub struct Checked {
 
 /// A trial: a tenant of one template, created at the latest version on a shadow and compared with one of an older version
 /// of the template.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct Proof {
     /// The template.
     pub template: String,
@@ -90,7 +90,7 @@ impl Findings for Checked {
 }
 
 /// The result of `template squash`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct Squashed {
     /// The original template.
     pub template: String,
@@ -108,7 +108,7 @@ pub struct Squashed {
 }
 
 /// One template.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct CheckedTemplate {
     /// The folder's name.
     pub name: String,
@@ -125,19 +125,30 @@ pub struct CheckedTemplate {
 }
 
 /// A foreign key to a shared table, as JSON.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
+#[serde(into = "SharedKeyDocument")]
+#[schemars(from = "SharedKeyDocument")]
 pub struct SharedKeyJson(pub SharedKey);
 
-impl Serialize for SharedKeyJson {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(key) = self;
+#[derive(JsonSchema, Serialize)]
+struct SharedKeyDocument {
+    table: String,
+    file: String,
+    line: Option<usize>,
+    column: Option<usize>,
+    /// The number of statements that run while the shared table is locked.
+    statements_under_lock: usize,
+}
+
+impl From<SharedKeyJson> for SharedKeyDocument {
+    fn from(SharedKeyJson(key): SharedKeyJson) -> Self {
         let start = key.place.start();
-        let mut out = serializer.serialize_struct("SharedKey", 5)?;
-        out.serialize_field("table", &key.shown())?;
-        out.serialize_field("file", key.place.file())?;
-        out.serialize_field("line", &start.map(|at| at.line))?;
-        out.serialize_field("column", &start.map(|at| at.column))?;
-        out.serialize_field("statements_under_lock", &key.under_lock)?;
-        out.end()
+        Self {
+            table: key.shown(),
+            file: key.place.file().to_owned(),
+            line: start.map(|at| at.line),
+            column: start.map(|at| at.column),
+            statements_under_lock: key.under_lock,
+        }
     }
 }

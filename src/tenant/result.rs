@@ -1,7 +1,7 @@
 //! The results of operations on tenants.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde::ser::SerializeStruct;
 
 use super::Password;
 use super::lifecycle::SessionInUse;
@@ -12,7 +12,7 @@ use crate::output::{shown_value, without_credentials};
 use crate::postgres::metadata::{ListedTenant, RunStatus, Tenant};
 
 /// The result of `tenant create`.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct Created {
     /// The new tenants.
     pub created: Vec<CreatedTenant>,
@@ -38,7 +38,7 @@ impl Created {
 }
 
 /// The result of an operation on one tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Changed {
     /// `done`, or `nothing` if no change was necessary.
     pub outcome: RunStatus,
@@ -50,7 +50,7 @@ pub struct Changed {
 }
 
 /// A created or existing tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct CreatedTenant {
     /// The id in the registry.
     pub id: Option<String>,
@@ -69,7 +69,9 @@ pub struct CreatedTenant {
 }
 
 /// A tenant that failed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
+#[serde(into = "FailedTenantJson")]
+#[schemars(from = "FailedTenantJson")]
 pub struct FailedTenant {
     /// The requested slug, which may be invalid.
     pub slug: String,
@@ -77,18 +79,25 @@ pub struct FailedTenant {
     pub failure: Failure,
 }
 
-impl Serialize for FailedTenant {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("FailedTenant", 3)?;
-        out.serialize_field("slug", &shown_value(&self.slug))?;
-        out.serialize_field("code", self.failure.code.as_str())?;
-        out.serialize_field("message", &without_credentials(&self.failure.message))?;
-        out.end()
+#[derive(JsonSchema, Serialize)]
+struct FailedTenantJson {
+    slug: String,
+    code: &'static str,
+    message: String,
+}
+
+impl From<FailedTenant> for FailedTenantJson {
+    fn from(FailedTenant { slug, failure }: FailedTenant) -> Self {
+        Self {
+            slug: shown_value(&slug).into_owned(),
+            code: failure.code.as_str(),
+            message: without_credentials(&failure.message),
+        }
     }
 }
 
 /// The result of `tenant list`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct TenantList {
     /// In the order of their slugs.
     pub tenants: Vec<ListedTenant>,

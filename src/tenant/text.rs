@@ -98,7 +98,12 @@ pub fn tenant_stats(tenant_stats: &TenantStats, paint: Paint) -> Text {
     let mut text = Text::default();
     let role = tenant_stats.role.as_ref().map_or_else(
         || "–".to_owned(),
-        |role| format!("{}, {}", role.name, if role.login { "can log in" } else { "may not log in" }),
+        |role| {
+            format!(
+                "{role}, {}",
+                if tenant_stats.can_log_in == Some(true) { "can log in" } else { "may not log in" }
+            )
+        },
     );
     let tables = plural(tenant_stats.tables.len(), "table");
     let size = format!("{} in {tables}", bytes(tenant_stats.size_bytes));

@@ -1,11 +1,12 @@
 //! The effects of each statement on existing tables, observed on a shadow.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::sql::Scope;
 
 /// The effects of a statement.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct StatementEffect {
     /// The file of the statement.
     pub file: String,
@@ -22,7 +23,7 @@ pub struct StatementEffect {
 }
 
 /// The effects on a table.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct TableEffect {
     /// The schema on the shadow.
     pub schema: String,

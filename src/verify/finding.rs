@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rule_id::RuleId;
@@ -11,7 +12,7 @@ use crate::output::plural;
 use crate::sql::Scope;
 
 /// The level of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Refuses the migration, unless an `-- Allow:` line accepts the finding.
@@ -33,7 +34,7 @@ impl fmt::Display for Level {
 }
 
 /// The evidence for a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
     /// The text of the file.
@@ -47,7 +48,9 @@ pub enum Evidence {
 }
 
 /// A finding of a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(into = "FindingJson")]
+#[schemars(from = "FindingJson")]
 pub struct Finding {
     /// The rule.
     pub rule: RuleId,
@@ -135,13 +138,13 @@ impl Finding {
 }
 
 /// The JSON keys in CLI.md, "Verifying". Keys of the other kind of target are omitted, and for a whole file the position.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[expect(clippy::option_option, reason = "a key may be left out or null")]
-struct Shown<'a> {
+struct FindingJson {
     rule: RuleId,
     level: Level,
     #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a str>,
+    file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,59 +154,66 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     end_column: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    schema: Option<&'a str>,
+    schema: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    object: Option<&'a str>,
+    object: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    other: Option<&'a str>,
+    other: Option<String>,
     /// `null` if the scope of a statement is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<Option<Scope>>,
     evidence: Evidence,
-    message: &'a str,
-    help: &'a str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    observed: &'a [String],
+    message: String,
+    help: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    observed: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    allow_line: Option<&'a str>,
+    allow_line: Option<String>,
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    because: Option<&'a str>,
+    because: Option<String>,
 }
 
-impl Serialize for Finding {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (place, object) = (self.place(), self.object());
+impl From<Finding> for FindingJson {
+    fn from(finding: Finding) -> Self {
+        let denies = finding.denies();
+        let Finding { rule, level, subject, evidence, message, help, observed, allow_line, allowed } =
+            finding;
+        let (place, scope, object) = match subject {
+            FindingTarget::Text { place, scope } => (Some(place), Some(scope), None),
+            FindingTarget::Object(object) => (None, None, Some(object)),
+        };
+        let place = place.as_ref();
         let (start, end) = (place.and_then(Place::start), place.and_then(Place::end));
-        Shown {
-            rule: self.rule,
-            level: self.level,
-            file: place.map(Place::file),
+        let (schema, object, other) = match object {
+            Some(Object { schema, object, other }) => (schema, Some(object), other),
+            None => (None, None, None),
+        };
+        Self {
+            rule,
+            level,
+            file: place.map(|place| place.file().to_owned()),
             line: start.map(|at| at.line),
             column: start.map(|at| at.column),
             end_line: end.map(|at| at.line),
             end_column: end.map(|at| at.column),
-            schema: object.and_then(|it| it.schema.as_deref()),
-            object: object.map(|it| it.object.as_str()),
-            other: object.and_then(|it| it.other.as_deref()),
-            scope: match &self.subject {
-                FindingTarget::Text { scope, .. } => Some(*scope),
-                FindingTarget::Object(_) => None,
-            },
-            evidence: self.evidence,
-            message: &self.message,
-            help: &self.help,
-            observed: &self.observed,
-            allow_line: self.allow_line.as_deref().filter(|_| self.denies()),
-            allowed: self.allowed.is_some(),
-            because: self.allowed.as_deref(),
+            schema,
+            object,
+            other,
+            scope,
+            evidence,
+            message,
+            help,
+            observed,
+            allow_line: allow_line.filter(|_| denies),
+            allowed: allowed.is_some(),
+            because: allowed,
         }
-        .serialize(serializer)
     }
 }
 
 /// The numbers of findings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Counts {
     /// Findings that set the exit code to 1.
     pub deny: usize,
@@ -238,7 +248,7 @@ impl fmt::Display for Counts {
 }
 
 /// The counts at the end of a report on files.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Summary {
     /// Number of judged files.
     pub files: usize,

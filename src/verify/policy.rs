@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::finding::Level;
@@ -20,7 +21,7 @@ pub struct Policy {
 }
 
 /// A setting that makes verification less strict than by default, or than in the base.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Lowered {
     /// Its key in `tenure.toml`, such as `verify.levels.drop-table`.
     pub setting: String,

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr as _;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use squawk_syntax::SyntaxKind;
 use strum::VariantArray as _;
@@ -94,7 +95,7 @@ impl Rule {
 }
 
 /// A command that reports findings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tool {
     /// `tenure verify`, and commands that verify before they run.
@@ -131,7 +132,7 @@ impl Tool {
 }
 
 /// What a rule protects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Impact {
     /// Rows that a rollback does not restore.

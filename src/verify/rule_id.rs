@@ -1,5 +1,6 @@
 //! The names of all rules: of `verify`, of `tenant audit` and of `drift`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
@@ -17,6 +18,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
     EnumString,
     IntoStaticStr,
     VariantArray,
+    JsonSchema,
     Serialize,
     Deserialize,
 )]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Wanted;
@@ -12,7 +13,7 @@ use crate::postgres::metadata::reached::{AtVersion, NamedTenant, Seen};
 use crate::settings::Settings;
 
 /// What was reached of a version.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct Waited {
     /// The version that was waited for.
     pub version: Version,
@@ -30,7 +31,7 @@ pub struct Waited {
 }
 
 /// The platform.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct PlatformReached {
     /// Its schema.
     pub schema: SchemaName,
@@ -41,7 +42,7 @@ pub struct PlatformReached {
 }
 
 /// The numbers of tenants.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct ReachedCounts {
     /// All tenants, or the requested ones.
     pub total: usize,
@@ -54,7 +55,7 @@ pub struct ReachedCounts {
 }
 
 /// A tenant that has not reached the version.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct Missing {
     /// Its names.
     #[serde(flatten)]

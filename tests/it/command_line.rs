@@ -48,7 +48,13 @@ fn the_project_is_found_here_in_a_parent_or_by_flag() {
 #[test]
 fn the_format_flag_beats_the_environment() {
     let project = Project::seeds();
-    assert!(project.run_env(&[("TENURE_FORMAT", "json")], "status").ok().stdout.starts_with("{\"platform\""));
+    assert!(
+        project
+            .run_env(&[("TENURE_FORMAT", "json")], "status")
+            .ok()
+            .stdout
+            .starts_with("{\"outcome\":\"done\",\"platform\"")
+    );
     let human = project.run_env(&[("TENURE_FORMAT", "json")], "status --format human").ok();
     assert!(human.stdout.starts_with("platform"), "{human}");
     let odd = project.run_env(&[("TENURE_FORMAT", "xml")], "status");
@@ -194,7 +200,7 @@ fn every_verb_has_a_man_page_and_every_shell_a_script() {
     let mut found = Vec::new();
     verbs(&project, "", &mut found);
     let written = project.run("man pages/man1 --format json").ok();
-    assert_eq!(written.stdout, "{\"dir\":\"pages/man1\"}\n");
+    assert_eq!(written.stdout, "{\"outcome\":\"done\",\"dir\":\"pages/man1\"}\n");
     for (verb, _) in &found {
         let name = format!("tenure {verb}").trim().replace(' ', "-");
         let page = std::fs::read_to_string(project.dir.path().join(format!("pages/man1/{name}.1"))).unwrap();
@@ -254,7 +260,7 @@ fn a_flag_goes_before_the_environment_also_where_the_line_is_wrong() {
         assert!(output.stdout.is_empty() && output.stderr.contains("--bogus"), "{line}: {output}");
     }
     let output = project.run_env(&[("TENURE_FORMAT", "human")], "status --bogus --format json");
-    assert!(output.stdout.starts_with("{\"error\""), "{output}");
+    assert!(output.stdout.starts_with("{\"outcome\":\"failed\",\"error\""), "{output}");
 }
 
 #[test]

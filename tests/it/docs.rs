@@ -185,6 +185,22 @@ fn section(rule: &Rule) -> String {
 }
 
 #[test]
+fn the_schemas_of_the_documents_are_those_of_the_program() {
+    let mut names = Vec::new();
+    for (command, schema) in tenure::cli::json_schemas() {
+        let name = format!("{}.json", command.replace(' ', "-"));
+        let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+        assert_generated(&format!("schemas/output/{name}"), &text);
+        names.push(name);
+    }
+    let folder = std::fs::read_dir(document("schemas/output")).unwrap();
+    let mut files: Vec<_> = folder.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    files.sort();
+    assert_eq!(names, files);
+}
+
+#[test]
 fn the_schema_of_the_settings_is_that_of_the_program() {
     let schema = Settings::json_schema();
     assert_generated("schemas/tenure.json", &format!("{}\n", serde_json::to_string_pretty(&schema).unwrap()));
@@ -321,9 +337,10 @@ fn every_link_between_documents_leads_somewhere() {
 
 #[test]
 fn every_event_of_a_run_is_described() {
-    let code = std::fs::read_to_string(document("src/output/event.rs")).unwrap();
+    let schemas = tenure::cli::json_schemas();
+    let events = schemas["events"]["anyOf"][0]["oneOf"].as_array().unwrap();
     let text = std::fs::read_to_string(document("docs/operations.md")).unwrap();
-    let names = code.split("\"event\": \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let names = events.iter().map(|event| event["properties"]["event"]["const"].as_str().unwrap());
     // The others are of other verbs, which have no such file.
     let of_runs: Vec<&str> =
         names.filter(|name| !name.starts_with("hook-") && !name.starts_with("tenant-")).collect();

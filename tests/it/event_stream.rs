@@ -8,10 +8,12 @@ use std::sync::mpsc;
 
 use serde_json::{Value, json};
 
-use crate::support::{Finish as _, Output, Project, Session};
+use crate::support::{Finish as _, Output, Project, Session, check_event};
 
 fn events(output: &Output) -> Vec<Value> {
-    output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let events: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    events.iter().for_each(check_event);
+    events
 }
 
 fn names(events: &[Value]) -> Vec<&str> {

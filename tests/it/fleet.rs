@@ -198,6 +198,7 @@ fn events_are_lines_of_json() {
     let text = std::fs::read_to_string(project.dir.path().join("events.jsonl")).unwrap();
     let events: Vec<serde_json::Value> =
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    events.iter().for_each(crate::support::check_event);
     let said: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(said, ["began", "unit-done", "unit-failed", "ended"]);
     assert_eq!(events[2]["schema"], "org_t001");

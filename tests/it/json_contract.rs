@@ -6,7 +6,10 @@ use std::fmt::Write as _;
 use insta::assert_snapshot;
 use serde_json::{Map, Value};
 
-use crate::support::Project;
+use crate::support::{Project, check_document, is_valid_document};
+
+/// Keys that a document may leave out.
+const OPTIONAL: &[&str] = &["list", "failures"];
 
 /// The document with types in place of values; of a list, its first.
 fn shape(value: &Value) -> Value {
@@ -28,7 +31,8 @@ fn shown(project: &Project, line: &str) -> String {
     assert_eq!(output.stdout.lines().count(), 1, "one document, on one line: {output}");
     assert_eq!(output.stderr, "", "programs read stdout: {output}");
     let document: Value = serde_json::from_str(&output.stdout).unwrap();
-    let word = document.get("outcome").or_else(|| document["error"].get("code"));
+    check_document(line.split_whitespace(), &document);
+    let word = document["error"].get("code").or_else(|| document.get("outcome"));
     let word = word.map(|word| format!(" {word}")).unwrap_or_default();
     let mut text = format!("exit {}{word}\n", output.code);
     for (key, value) in shape(&document).as_object().unwrap() {
@@ -55,7 +59,8 @@ fn with_tenants() -> Project {
 fn migrate_up() {
     let project = Project::seeds();
     assert_snapshot!(shown(&project, "migrate up --plan"), @r#"
-    exit 0
+    exit 0 "done"
+    outcome: "string"
     steps: [{"migration":"string","from":"string","to":"string","platform":"boolean","tenants":"number","transactional":"boolean"}]
     "#);
     assert_snapshot!(shown(&project, "migrate up"), @r#"
@@ -76,10 +81,11 @@ fn migrate_up() {
     duration_ms: "number"
     failures: []
     "#);
-    assert_snapshot!(shown(&project, "migrate up --plan"), @"
-    exit 0
+    assert_snapshot!(shown(&project, "migrate up --plan"), @r#"
+    exit 0 "done"
+    outcome: "string"
     steps: []
-    ");
+    "#);
 }
 
 #[test]
@@ -112,7 +118,8 @@ fn migrate_up_that_does_part_of_the_fleet() {
     failures: [{"schema":"string","migration":"string","code":"string","sqlstate":"string","message":"string","retryable":"boolean","line":"number","column":"number","attempts":"number"}]
     "#);
     assert_snapshot!(shown(&project, "status --tenants --check"), @r#"
-    exit 1
+    exit 1 "done"
+    outcome: "string"
     platform: {"schema":"string","version":"string","latest":"string","pending":["string"],"drift":{"state":"string"}}
     tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{"1.0.4":"number","1.0.5":"number"}}
     list: [{"slug":"string","schema":"string","version":"string","status":"string"}]
@@ -124,19 +131,22 @@ fn migrate_up_that_does_part_of_the_fleet() {
 fn status() {
     let project = Project::seeds();
     assert_snapshot!(shown(&project, "status"), @r#"
-    exit 0
+    exit 0 "done"
+    outcome: "string"
     platform: {"schema":"string","version":"string","latest":"string","pending":["string"]}
     tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{}}
     "#);
     assert_eq!(project.json("status --check").0, 1);
     let project = with_tenants();
     assert_snapshot!(shown(&project, "status"), @r#"
-    exit 0
+    exit 0 "done"
+    outcome: "string"
     platform: {"schema":"string","version":"string","latest":"string","pending":[]}
     tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{"1.0.4":"number"}}
     "#);
     assert_snapshot!(shown(&project, "status --tenants"), @r#"
-    exit 0
+    exit 0 "done"
+    outcome: "string"
     platform: {"schema":"string","version":"string","latest":"string","pending":[]}
     tenants: {"total":"number","current":"number","behind":"number","ahead":"number","unknown":"number","versions":{"1.0.4":"number"}}
     list: [{"slug":"string","schema":"string","version":"string","status":"string"}]
@@ -150,30 +160,35 @@ fn status() {
 fn tenants() {
     let project = migrated();
     assert_snapshot!(shown(&project, "tenant create acme_corp"), @r#"
-    exit 0
+    exit 0 "done"
+    outcome: "string"
     created: [{"id":"string","slug":"string","schema":"string","version":"string"}]
     existing: []
     failures: []
     "#);
     assert_snapshot!(shown(&project, "tenant create acme_corp --if-not-exists"), @r#"
-    exit 0
+    exit 0 "done"
+    outcome: "string"
     created: []
     existing: [{"id":"string","slug":"string","schema":"string","version":"string"}]
     failures: []
     "#);
     assert_snapshot!(shown(&project, "tenant create acme_corp"), @r#"
     exit 1 "tenant-exists"
+    outcome: "string"
     created: []
     existing: []
     failures: [{"slug":"string","code":"string","message":"string"}]
     error: {"code":"string","message":"string","retryable":"boolean","hint":"string"}
     "#);
     assert_snapshot!(shown(&project, "tenant list"), @r#"
-    exit 0
+    exit 0 "done"
+    outcome: "string"
     tenants: [{"id":"string","slug":"string","name":"string","schema":"string","version":"string","template":"string","status":"string","created_at":"string"}]
     "#);
     assert_snapshot!(shown(&project, "tenant show acme_corp"), @r#"
-    exit 0
+    exit 0 "done"
+    outcome: "string"
     id: "string"
     slug: "string"
     name: "string"
@@ -200,25 +215,29 @@ fn tenants() {
 fn verify_and_history() {
     let project = migrated();
     assert_snapshot!(shown(&project, "migrate history"), @r#"
-    exit 0
+    exit 0 "done"
+    outcome: "string"
     history: [{"run_id":"string","schema":"string","from":"string","to":"string","name":"string","kind":"string","checksum":"string","applied_at":"string","applied_by":"string","duration_ms":"number","tool_version":"string","allowed":[]}]
     migrations: [{"migration":"string","from":"string","to":"string","scope":"string","units":"number","p50_ms":"number","p90_ms":"number","p99_ms":"number","max_ms":"number"}]
     "#);
     project.migration("1.0.4", "1.0.5", "bad", "ALTER TABLE users DROP COLUMN email;");
     assert_snapshot!(shown(&project, "verify"), @r#"
-    exit 1
+    exit 1 "failed"
+    outcome: "string"
     findings: [{"rule":"string","level":"string","file":"string","line":"number","column":"number","end_line":"number","end_column":"number","scope":"string","evidence":"string","message":"string","help":"string","allow_line":"string","allowed":"boolean"}]
     summary: {"files":"number","statements":"number","deny":"number","warn":"number","allowed":"number"}
     "#);
     assert_snapshot!(shown(&project, "verify migrations/v1.0.4_to_v1.0.5_bad.sql"), @r#"
-    exit 1
+    exit 1 "failed"
+    outcome: "string"
     findings: [{"rule":"string","level":"string","file":"string","line":"number","column":"number","end_line":"number","end_column":"number","scope":"string","evidence":"string","message":"string","help":"string","allow_line":"string","allowed":"boolean"}]
     summary: {"files":"number","statements":"number","deny":"number","warn":"number","allowed":"number"}
     "#);
     assert_snapshot!(shown(&project, "migrate up"), @r#"
     exit 1 "finding-denied"
-    error: {"code":"string","message":"string","retryable":"boolean","hint":"string","file":"string","line":"number","column":"number"}
+    outcome: "string"
     findings: [{"rule":"string","level":"string","file":"string","line":"number","column":"number","end_line":"number","end_column":"number","scope":"string","evidence":"string","message":"string","help":"string","allow_line":"string","allowed":"boolean"}]
+    error: {"code":"string","message":"string","retryable":"boolean","hint":"string","file":"string","line":"number","column":"number"}
     "#);
 }
 
@@ -227,16 +246,19 @@ fn errors() {
     let project = migrated();
     assert_snapshot!(shown(&project, "tenant show nobody"), @r#"
     exit 1 "tenant-unknown"
+    outcome: "string"
     error: {"code":"string","message":"string","retryable":"boolean","hint":"string"}
     "#);
     project.migration("1.0.4", "1.0.5", "odd", "ALTER TABEL users ADD c int;");
     assert_snapshot!(shown(&project, "migrate up"), @r#"
     exit 2 "syntax"
+    outcome: "string"
     error: {"code":"string","message":"string","retryable":"boolean","file":"string","line":"number","column":"number"}
     "#);
     project.migration("1.0.4", "1.0.5", "odd", "SELECT 1;");
     assert_snapshot!(shown(&project, "status"), @r#"
     exit 2 "scope-unclear"
+    outcome: "string"
     error: {"code":"string","message":"string","retryable":"boolean","hint":"string","file":"string","line":"number","column":"number"}
     "#);
 }
@@ -289,7 +311,8 @@ fn a_wrong_command_line_is_one_document_too() {
 fn wait_runs_and_diagram() {
     let project = with_tenants();
     assert_snapshot!(shown(&project, "wait --version 1.0.4"), @r#"
-    exit 0
+    exit 0 "done"
+    outcome: "string"
     version: "string"
     reached: "boolean"
     platform: {"schema":"string","version":"string","reached":"boolean"}
@@ -299,29 +322,55 @@ fn wait_runs_and_diagram() {
     "#);
     assert_snapshot!(shown(&project, "wait --version 1.0.4 --tenant nobody --timeout 0s"), @r#"
     exit 1 "wait-timeout"
-    error: {"code":"string","message":"string","retryable":"boolean","hint":"string"}
+    outcome: "string"
     version: "string"
     reached: "boolean"
-    platform: "null"
     tenants: {"total":"number","reached":"number","missing":"number","versions":{}}
     missing: [{"slug":"string","version":"null"}]
     waited_ms: "number"
+    error: {"code":"string","message":"string","retryable":"boolean","hint":"string"}
     "#);
     assert_snapshot!(shown(&project, "run list"), @r#"
-    exit 0
+    exit 0 "done"
+    outcome: "string"
     runs: [{"id":"string","command":"string","outcome":"string","started_at":"string","finished_at":"string","duration_ms":"number","started_by":"string","tool_version":"string","units":"number","failed":"number"}]
     "#);
     assert_snapshot!(shown(&project, "diagram"), @r#"
-    exit 0
+    exit 0 "done"
+    outcome: "string"
     output: "string"
     clusters: [{"kind":"string","name":"string","tables":[{"name":"string","columns":[{"name":"string","type":"string","not_null":"boolean","primary":"boolean","keys":["string"]}]}]}]
     references: [{"from":["number"],"columns":["string"],"to":["number"],"optional":"boolean","one_to_one":"boolean"}]
     text: "string"
     "#);
     assert_snapshot!(shown(&project, "report --html report.html"), @r#"
-    exit 0
+    exit 0 "done"
+    outcome: "string"
     file: "string"
     tenants: "number"
     bytes: "number"
     "#);
+}
+
+/// The checks of all tests depend on it.
+#[test]
+fn a_document_with_an_unknown_or_a_missing_key_is_none_of_its_schema() {
+    let project = with_tenants();
+    for line in ["status --tenants", "tenant list", "tenant show globex", "migrate up --plan", "run list"] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let (_, document) = project.json(line);
+        assert!(is_valid_document(&words, &document), "{line}");
+        let keys: Vec<String> = document.as_object().unwrap().keys().cloned().collect();
+        for key in keys {
+            let mut less = document.clone();
+            less.as_object_mut().unwrap().remove(&key);
+            assert_eq!(is_valid_document(&words, &less), OPTIONAL.contains(&key.as_str()), "{line}: {key}");
+            let mut other = document.clone();
+            other[&key] = serde_json::json!([["no"]]);
+            assert!(!is_valid_document(&words, &other), "{line}: {key}");
+        }
+        let mut more = document.clone();
+        more["one_more"] = true.into();
+        assert!(!is_valid_document(&words, &more), "{line}");
+    }
 }

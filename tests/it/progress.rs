@@ -8,7 +8,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::support::{
-    Finish as _, Output, Project, Running, Session, csv, needs_the_server_itself, wait_until,
+    Finish as _, Output, Project, Running, Session, check_event, csv, needs_the_server_itself, wait_until,
 };
 
 /// A step that a tenant fails which has a workspace named `bad`, and that takes long for one named `slow`.
@@ -133,7 +133,10 @@ fn reported(project: &Project, running: Running, holder: Session) -> (Output, Va
     let report = || {
         let text = std::fs::read_to_string(project.dir.path().join("events")).unwrap_or_default();
         let mut all = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        all.find(|event| event["event"] == "running")
+        all.find(|event| {
+            check_event(event);
+            event["event"] == "running"
+        })
     };
     wait_until("a report", || report().is_some());
     holder.release();

@@ -206,6 +206,7 @@ fn a_run_that_meets_a_renamed_or_a_dropped_tenant_goes_on() {
     let gone: Vec<_> = events
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .inspect(crate::support::check_event)
         .filter(|event| event["event"] == "tenant-gone")
         .map(|event| format!("{} {}", event["schema"], event["now"]))
         .collect();

@@ -70,7 +70,7 @@ fn csv_has_a_row_for_each_unit() {
 #[test]
 fn unknown_runs_and_bad_arguments() {
     let project = Project::seeds();
-    assert_eq!(project.json("run list"), (0, json!({"runs": []})));
+    assert_eq!(project.json("run list"), (0, json!({"outcome": "done", "runs": []})));
     assert_eq!(project.run("run list").ok().stdout, "no runs\n");
     project.expect_error("run show 0000", "run-unknown");
     for line in [
@@ -123,7 +123,10 @@ fn the_history_has_percentiles_by_migration() {
     assert!(project.run("migrate history").ok().stdout.contains("median"));
     let (_, document) = project.json("migrate history --tenant acme");
     assert_eq!(document.get("migrations"), None);
-    assert_eq!(Project::seeds().json("migrate history").1, json!({"history": [], "migrations": []}));
+    assert_eq!(
+        Project::seeds().json("migrate history").1,
+        json!({"outcome": "done", "history": [], "migrations": []})
+    );
 }
 
 #[test]

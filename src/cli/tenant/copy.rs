@@ -1,5 +1,7 @@
 //! `tenure tenant adopt`, `clone`, `export`, `import`, `restore`
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use crate::cli::args::{Format, Limits};
 use crate::cli::{Context, database, io, stop_on_signals, ui};
 use crate::error::{Code, Failure};
 use crate::ident::Slug;
+use crate::postgres::catalog::SchemaDifference;
 use crate::shadow;
 use crate::tenant::{self, AdoptAll, Adoption, Cloning, Differs, ExportFile, Extent, IfDifferent, Target};
 
@@ -253,17 +256,23 @@ fn input(file: &Path) -> Result<Box<dyn Read>, Failure> {
     Ok(Box::new(File::open(file).map_err(|error| io(file, &error))?))
 }
 
+/// The keys next to the failure of `tenant adopt`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(in crate::cli) struct Different<'a> {
+    /// The differences to the schema that the version defines.
+    differences: &'a [SchemaDifference],
+}
+
 /// Prints a failure and its differences.
 fn refuse(context: &Context, differs: &Differs) -> u8 {
-    let more = if differs.differences.is_empty() {
-        None
+    let Differs { failure, differences } = differs;
+    if differences.is_empty() {
+        context.ui.failure(failure);
     } else {
         if context.ui.format == Format::Human {
-            let paint = context.ui.stderr_paint();
-            ui::print_error(&tenant::copy::text::differences(&differs.differences, paint));
+            ui::print_error(&tenant::copy::text::differences(differences, context.ui.stderr_paint()));
         }
-        Some(("differences", serde_json::to_value(&differs.differences).unwrap_or_default()))
-    };
-    context.ui.failure(&differs.failure, more);
+        context.ui.failure_with(failure, &Different { differences });
+    }
     differs.failure.class().exit_code()
 }

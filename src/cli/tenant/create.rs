@@ -8,12 +8,13 @@ use clap::Args;
 
 use super::roles::revoke_unprinted;
 use crate::cli::args::Limits;
+use crate::cli::document::WithError;
 use crate::cli::ui::Outcome;
 use crate::cli::{Context, command_line, database, stop_on_signals};
 use crate::error::{Code, Failure};
 use crate::executor::RetryPolicy;
 use crate::ident::Slug;
-use crate::output;
+use crate::output::ErrorJson;
 use crate::settings::Settings;
 use crate::tenant::create::text::Detail;
 use crate::tenant::{self, After, Creation, Hook, IfExists, NewRole, NewTenant, TenantOperation};
@@ -86,13 +87,12 @@ pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, F
     let created =
         Box::pin(tenant::create(&mut connection, &project, &wanted, &creation, (&mut progress, &stop)))
             .await?;
-    let mut document = serde_json::to_value(&created).unwrap_or_default();
     // The failure of a single tenant is also the command's failure.
-    if let (None, [failed], Some(object)) =
-        (&args.from, created.failures.as_slice(), document.as_object_mut())
-    {
-        object.insert("error".to_owned(), output::failure_json(&failed.failure));
-    }
+    let error = match (&args.from, created.failures.as_slice()) {
+        (None, [failed]) => Some(ErrorJson::from(&failed.failure)),
+        _ => None,
+    };
+    let document = WithError { document: &created, error };
     let ui_outcome = if created.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
     let detail = if context.ui.is_verbose() { Detail::All } else { Detail::Summary };
     let text = |paint| tenant::create::text::created(&created, detail, paint);

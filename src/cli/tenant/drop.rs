@@ -4,12 +4,13 @@ use clap::Args;
 
 use super::operation;
 use crate::cli::args::Limits;
+use crate::cli::document::WithError;
 use crate::cli::ui::{Outcome, Ui};
 use crate::cli::{Context, database, stop_on_signals};
 use crate::error::Failure;
 use crate::executor::RetryPolicy;
 use crate::ident::Slug;
-use crate::output;
+use crate::output::ErrorJson;
 use crate::project::Root;
 use crate::settings::Retention;
 use crate::tenant::{self, Purge, RegistryRow};
@@ -81,11 +82,12 @@ async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Sl
     let how = Purge { operation: &operation, registered, retry_policy: RetryPolicy::USUAL, stop: &stop };
     let purged = tenant::purge(&mut connection, &how, found).await?;
     connection.close().await;
-    let mut document = serde_json::to_value(&purged).unwrap_or_default();
     // The failure of a single tenant is also the command's failure.
-    if let (Some(_), [failed], Some(object)) = (slug, purged.failures.as_slice(), document.as_object_mut()) {
-        object.insert("error".to_owned(), output::failure_json(&failed.failure));
-    }
+    let error = match (slug, purged.failures.as_slice()) {
+        (Some(_), [failed]) => Some(ErrorJson::from(&failed.failure)),
+        _ => None,
+    };
+    let document = WithError { document: &purged, error };
     let ui_outcome = if purged.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
     context.ui.outcome(ui_outcome, &document, |paint| tenant::lifecycle::text::purged(&purged, paint))?;
     Ok(match purged.failures.as_slice() {

@@ -1,12 +1,12 @@
 //! The commands of `tenure tenant`.
 
-mod copy;
+pub(super) mod copy;
 mod create;
 mod drop;
 mod pool;
 mod rename;
 mod roles;
-mod show;
+pub(super) mod show;
 
 use clap::{Args, Subcommand};
 

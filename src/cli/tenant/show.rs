@@ -1,14 +1,18 @@
 //! `tenure tenant list`, `tenure tenant show`
 
 use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::chain::Version;
 use crate::cli::{Context, database};
+use crate::drift::Drifted;
 use crate::error::Failure;
 use crate::ident::Slug;
 use crate::postgres::metadata::TenantState;
 use crate::postgres::metadata::tenant_registry::Wanted;
 use crate::postgres::metadata::tenant_stats::{self, Rows};
+use crate::postgres::metadata::{HistoryEntry, Tenant, tenant_stats::TenantStats};
 use crate::tenant::text::Asked;
 use crate::{drift, tenant};
 
@@ -63,6 +67,19 @@ pub(in crate::cli) struct ShowArgs {
     drift: bool,
 }
 
+/// The result of `tenant show`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(in crate::cli) struct Shown<'a> {
+    #[serde(flatten)]
+    tenant: &'a Tenant,
+    #[serde(flatten)]
+    stats: &'a TenantStats,
+    history: &'a [HistoryEntry],
+    /// The difference to the schema that its version defines, with `--drift`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<&'a Drifted>,
+}
+
 pub(super) async fn list(context: &Context, args: &ListArgs) -> Result<u8, Failure> {
     let root = context.root()?;
     let wanted = Wanted {
@@ -97,17 +114,7 @@ pub(super) async fn show(context: &Context, args: &ShowArgs) -> Result<u8, Failu
         None
     };
     connection.close().await;
-    let mut document = serde_json::to_value(&tenant).unwrap_or_default();
-    if let Some(object) = document.as_object_mut() {
-        let value = |value: Result<serde_json::Value, serde_json::Error>| value.unwrap_or_default();
-        if let serde_json::Value::Object(more) = value(serde_json::to_value(&held)) {
-            object.extend(more);
-        }
-        object.insert("history".to_owned(), value(serde_json::to_value(&history)));
-        if let Some(drifted) = &drifted {
-            object.insert("drift".to_owned(), value(serde_json::to_value(drifted)));
-        }
-    }
+    let document = Shown { tenant: &tenant, stats: &held, history: &history, drift: drifted.as_ref() };
     context.ui.result(&document, |paint| {
         let mut text = tenant::text::tenant(&tenant, &held, &history, paint);
         if let Some(drifted) = &drifted {

@@ -1,11 +1,12 @@
 //! A reported difference between a tenant's schema and the expected one.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::ident::SchemaName;
 
 /// A difference in one object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct SchemaDifference {
     /// The tenant's schema.
     pub schema: SchemaName,

@@ -1,5 +1,6 @@
 //! The failures of units: kept at the end of a run, and shown until the schema is past the step.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::runs::RFC3339;
@@ -27,7 +28,7 @@ pub struct FailedUnit<'a> {
 }
 
 /// A failure of an earlier run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct KeptFailure {
     /// The schema.
     pub schema: String,
@@ -54,7 +55,7 @@ pub struct KeptFailure {
 }
 
 /// What failures have in common that are equal but for the tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, JsonSchema, Serialize)]
 pub struct Cause {
     /// The name of the migration file.
     pub migration: String,

@@ -1,5 +1,6 @@
 //! The history: statements that add rows, and queries.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::version_rows;
@@ -13,7 +14,7 @@ use crate::postgres::{Connection, Row};
 const MOVES: &str = "kind IN ('rename', 'drop', 'undrop')";
 
 /// One row of the history, for display.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct HistoryEntry {
     /// The run.
     pub run_id: String,

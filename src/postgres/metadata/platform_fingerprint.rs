@@ -1,6 +1,7 @@
 //! The fingerprint of the platform schema. The last platform unit of a run that has statements records it in its own transaction;
 //! `tenure drift` and `tenure status --check` compare it with the schema. Tenure's own objects and privileges do not count.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::state::Presence;
@@ -19,7 +20,7 @@ const SEPARATOR: char = '/';
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '500ms'";
 
 /// How the platform schema compares with what its last unit left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum PlatformDrift {
     /// It is as the unit left it.

@@ -1,5 +1,6 @@
 //! The versions of the platform and of tenants in one message, for a client that waits for a version.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::state::{Whose, registry, registry_failure, version as version_of};
@@ -35,7 +36,7 @@ pub struct AtVersion {
 }
 
 /// A tenant by its names, as far as they are known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct NamedTenant {
     /// Its slug, if it was requested by slug.
     #[serde(skip_serializing_if = "Option::is_none")]

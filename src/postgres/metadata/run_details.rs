@@ -1,5 +1,6 @@
 //! The recorded runs with their units and failures, for display.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::failures::{KeptFailure, kept};
@@ -10,7 +11,7 @@ use crate::postgres::batch::Kind;
 use crate::postgres::{Connection, Row, ServerError};
 
 /// A recorded run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct RecordedRun {
     /// Its id.
     pub id: String,
@@ -35,7 +36,7 @@ pub struct RecordedRun {
 }
 
 /// A unit of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct RecordedUnit {
     /// The schema.
     pub schema: String,
@@ -174,7 +175,7 @@ pub async fn details(
 }
 
 /// The durations of a migration's units.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct MigrationTimes {
     /// The name of the file.
     pub migration: String,

@@ -1,11 +1,12 @@
 //! The outcome of a run: the text in its row and in the JSON, and the exit code.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Class;
 
 /// The outcome of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
     /// All work is done.

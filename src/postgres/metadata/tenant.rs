@@ -1,12 +1,13 @@
 //! A tenant, from the registry and its version row.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::chain::Version;
 use crate::ident::SchemaName;
 
 /// The state of a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TenantState {
     /// In use.
@@ -46,7 +47,7 @@ impl TenantState {
 }
 
 /// A tenant in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct ListedTenant {
     /// The tenant.
     #[serde(flatten)]
@@ -60,7 +61,7 @@ pub struct ListedTenant {
 }
 
 /// A tenant, from the registry and its version row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Tenant {
     /// The registry's id, as text.
     pub id: Option<String>,

@@ -1,6 +1,7 @@
 //! Statistics of a tenant: its size on disk, its tables with row counts, its role. Reads only catalogs, so a role without
 //! privileges on the tenant's tables can call it; only counting rows requires SELECT.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Failure;
@@ -8,7 +9,7 @@ use crate::ident::{Identifier, SchemaName, literal};
 use crate::postgres::{Connection, Row};
 
 /// Statistics of a tenant.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct TenantStats {
     /// The total size on disk: tables, indexes and TOAST tables.
     pub size_bytes: u64,
@@ -17,11 +18,14 @@ pub struct TenantStats {
     /// Whether rows were counted; otherwise the numbers are the server's estimates.
     pub counted: bool,
     /// The role with the name of its schema, if any.
-    pub role: Option<TenantRole>,
+    pub role: Option<String>,
+    /// Whether the role may log in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub can_log_in: Option<bool>,
 }
 
 /// Statistics of a table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct TableSize {
     /// Its name.
     pub name: String,
@@ -29,15 +33,6 @@ pub struct TableSize {
     pub rows: Option<u64>,
     /// The size with indexes and TOAST table.
     pub bytes: u64,
-}
-
-/// A tenant's role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TenantRole {
-    /// Its name.
-    pub name: String,
-    /// Whether it may log in.
-    pub login: bool,
 }
 
 /// The number of tables per counting transaction: each holds locks until its end.
@@ -75,7 +70,7 @@ pub async fn read(
     let mut stats = TenantStats::default();
     for row in sets.iter().flatten() {
         if let Ok(login) = row.get_bool("login") {
-            stats.role = Some(TenantRole { name: row.text("name")?, login });
+            (stats.role, stats.can_log_in) = (Some(row.text("name")?), Some(login));
         } else {
             let table = table(row)?;
             stats.size_bytes += table.bytes;

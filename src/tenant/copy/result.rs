@@ -1,5 +1,6 @@
 //! The results of adopt, clone, export, import and restore.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::chain::Version;
@@ -8,7 +9,7 @@ use crate::postgres::catalog::SchemaDifference;
 use crate::postgres::metadata::{RunStatus, Tenant};
 
 /// The result of `tenant adopt`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Adopted {
     /// `done`.
     pub outcome: RunStatus,
@@ -21,7 +22,7 @@ pub struct Adopted {
 }
 
 /// The result of `tenant adopt --all`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct AdoptedAll {
     /// `done`; `partial` if some schemas fit no version, `failed` if none does.
     pub outcome: RunStatus,
@@ -36,7 +37,7 @@ pub struct AdoptedAll {
 }
 
 /// A row of the registry that did not become a tenant. Nothing was written for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct NotAdopted {
     /// The slug.
     pub slug: String,
@@ -55,7 +56,7 @@ pub struct NotAdopted {
 }
 
 /// The result of `tenant clone`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Cloned {
     /// `done`.
     pub outcome: RunStatus,
@@ -74,7 +75,7 @@ pub struct Cloned {
 }
 
 /// The result of `tenant export`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Exported {
     /// `done`.
     pub outcome: RunStatus,
@@ -89,7 +90,7 @@ pub struct Exported {
 }
 
 /// The result of `tenant import`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Imported {
     /// `done`.
     pub outcome: RunStatus,
@@ -106,7 +107,7 @@ pub struct Imported {
 }
 
 /// The result of `tenant restore`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Restored {
     /// `done`.
     pub outcome: RunStatus,

@@ -1,13 +1,14 @@
 //! The sessions that still use a tenant's schema after it was renamed: those of its role, and those with an open transaction on its
 //! tables.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::ident::{SchemaName, literal};
 use crate::postgres::{Connection, Row};
 
 /// A session that uses the schema.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct SessionInUse {
     /// Its process.
     pub pid: i64,

@@ -1,5 +1,6 @@
 //! The results of drop and purge.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::in_use::SessionInUse;
@@ -9,7 +10,7 @@ use crate::postgres::metadata::{RunStatus, Tenant};
 use crate::tenant::{FailedTenant, Sessions};
 
 /// The result of `tenant drop`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Dropped {
     /// `done`.
     pub outcome: RunStatus,
@@ -33,7 +34,7 @@ pub struct Dropped {
 }
 
 /// The result of `tenant drop --purge`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct Purged {
     /// The outcome of the run.
     pub outcome: RunStatus,
@@ -46,7 +47,7 @@ pub struct Purged {
 }
 
 /// A deleted tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct PurgedTenant {
     /// Its former slug.
     pub slug: String,
@@ -62,7 +63,7 @@ pub struct PurgedTenant {
 }
 
 /// A dropped tenant that was kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Kept {
     /// Its former slug.
     pub slug: String,

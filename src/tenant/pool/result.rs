@@ -1,7 +1,7 @@
 //! The results of `tenant pool`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde::ser::SerializeStruct;
 
 use crate::chain::Version;
 use crate::error::{Code, Failure};
@@ -9,7 +9,7 @@ use crate::ident::SchemaName;
 use crate::postgres::metadata::RunStatus;
 
 /// The state of a pool schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PoolState {
     /// A new tenant may take it.
@@ -35,7 +35,7 @@ impl PoolState {
 }
 
 /// A pool schema.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct PooledSchema {
     /// Its name until it is taken.
     pub schema: SchemaName,
@@ -50,14 +50,14 @@ pub struct PooledSchema {
 }
 
 /// The result of `tenant pool list`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct PoolList {
     /// The schemas, in order of templates, then of slots (positions in the pool).
     pub pool: Vec<PooledSchema>,
 }
 
 /// The result of `tenant pool fill`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct PoolFilled {
     /// The outcome of the run.
     pub outcome: RunStatus,
@@ -78,7 +78,7 @@ pub struct PoolFilled {
 }
 
 /// The result of `tenant pool drain`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct PoolDrained {
     /// The outcome of the run.
     pub outcome: RunStatus,
@@ -89,15 +89,20 @@ pub struct PoolDrained {
 }
 
 /// A schema that could not be created or removed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
+#[serde(into = "PoolFailureJson")]
+#[schemars(from = "PoolFailureJson")]
 pub struct PoolFailure(pub Failure);
 
-impl Serialize for PoolFailure {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("PoolFailure", 2)?;
-        out.serialize_field("code", self.0.code.as_str())?;
-        out.serialize_field("message", &self.0.message)?;
-        out.end()
+#[derive(JsonSchema, Serialize)]
+struct PoolFailureJson {
+    code: &'static str,
+    message: String,
+}
+
+impl From<PoolFailure> for PoolFailureJson {
+    fn from(PoolFailure(failure): PoolFailure) -> Self {
+        Self { code: failure.code.as_str(), message: failure.message }
     }
 }
 

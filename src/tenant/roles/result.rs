@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::ident::Identifier;
@@ -9,7 +10,7 @@ use crate::postgres::metadata::{RunStatus, Tenant};
 use crate::tenant::Changed;
 
 /// A password. `Debug` does not show it; it is serialized in one result only.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(transparent)]
 pub struct Password(String);
 
@@ -32,7 +33,7 @@ impl fmt::Debug for Password {
 }
 
 /// The result of `tenant suspend` and `tenant resume`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct LoginChange {
     /// The tenant.
     #[serde(flatten)]
@@ -46,7 +47,7 @@ pub struct LoginChange {
 }
 
 /// The sessions of a role that can no longer log in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Sessions {
     /// The number of sessions ended.
     pub ended: usize,
@@ -58,7 +59,7 @@ pub struct Sessions {
 }
 
 /// The result of `tenant login`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct LoggedIn {
     /// The tenant.
     pub tenant: Tenant,
@@ -73,7 +74,7 @@ pub struct LoggedIn {
 }
 
 /// The result of `tenant grant`.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct Granted {
     /// The tenants that got a role or privileges.
     pub granted: Vec<GrantedTenant>,
@@ -96,7 +97,7 @@ impl Granted {
 }
 
 /// A tenant whose role was created or got privileges.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct GrantedTenant {
     /// Its slug.
     pub slug: String,

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::error::Code;
 use crate::output::{Paint, Text, table};
-use crate::verify::{Level, Rule};
+use crate::verify::{Impact, Level, Rule, RuleId};
 
 /// A rule and its level in this project; `None` if it is off.
 pub type Levelled = (&'static Rule, Option<Level>);
@@ -23,34 +24,97 @@ pub fn rules(rules: &[Levelled], paint: Paint) -> Text {
     text
 }
 
-/// The JSON of a rule.
-pub fn rule_json((rule, level): &Levelled) -> Value {
-    if let Some(finds) = rule.finds() {
-        return json!({
-            "id": rule.id, "level": word(*level), "finds": finds, "why": rule.why,
-            "remediation": rule.remediation, "example": rule.bad,
-        });
-    }
-    let mut value = json!({
-        "id": rule.id, "level": word(*level), "breaks": rule.impact, "why": rule.why,
-        "instead": rule.remediation, "bad": rule.bad, "good": rule.good,
-    });
-    if let (Some(source), Some(object)) = (rule.source(), value.as_object_mut()) {
-        object.insert("source".to_owned(), json!(source));
-    }
-    value
+/// A rule as JSON.
+#[derive(JsonSchema, Serialize)]
+#[serde(untagged)]
+pub enum RuleJson {
+    /// A rule of `tenant audit` or `drift`.
+    Object {
+        /// Its name.
+        id: RuleId,
+        /// Its level in this project: `deny`, `warn` or `off`.
+        level: String,
+        /// What it finds.
+        finds: &'static str,
+        /// Why that is a problem.
+        why: &'static str,
+        /// What to do.
+        remediation: &'static str,
+        /// SQL that gives a finding.
+        example: &'static str,
+    },
+    /// A rule of `verify`.
+    Statement {
+        /// Its name.
+        id: RuleId,
+        /// Its level in this project: `deny`, `warn` or `off`.
+        level: String,
+        /// What such a statement breaks.
+        breaks: &'static [Impact],
+        /// Why.
+        why: &'static str,
+        /// What to do instead.
+        #[serde(rename = "instead")]
+        remediation: &'static str,
+        /// A statement that gives a finding.
+        bad: &'static str,
+        /// A statement that gives none.
+        good: &'static str,
+        /// The rule of another tool that it contains.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
+    },
 }
 
-/// The JSON of an error code.
-pub fn code_json(code: Code) -> Value {
-    let mut value =
-        json!({ "code": code.as_str(), "means": code.doc(), "exit_code": code.class().exit_code() });
-    if let (Some(explanation), Some(object)) = (code.explanation(), value.as_object_mut()) {
-        object.insert("cause".to_owned(), json!(explanation.cause));
-        object.insert("example".to_owned(), json!(explanation.example));
-        object.insert("next_step".to_owned(), json!(explanation.next_step));
+impl From<&Levelled> for RuleJson {
+    fn from(&(rule, level): &Levelled) -> Self {
+        let (id, level, why) = (rule.id, word(level), rule.why);
+        match rule.finds() {
+            Some(finds) => {
+                Self::Object { id, level, finds, why, remediation: rule.remediation, example: rule.bad }
+            }
+            None => Self::Statement {
+                id,
+                level,
+                breaks: rule.impact,
+                why,
+                remediation: rule.remediation,
+                bad: rule.bad,
+                good: rule.good,
+                source: rule.source(),
+            },
+        }
     }
-    value
+}
+
+/// An error code as JSON.
+#[derive(JsonSchema, Serialize)]
+pub struct CodeJson {
+    code: &'static str,
+    means: &'static str,
+    exit_code: u8,
+    /// When the error occurs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'static str>,
+    /// A command and the lines that it prints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    example: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_step: Option<&'static str>,
+}
+
+impl From<Code> for CodeJson {
+    fn from(code: Code) -> Self {
+        let explanation = code.explanation();
+        Self {
+            code: code.as_str(),
+            means: code.doc(),
+            exit_code: code.class().exit_code(),
+            cause: explanation.map(|it| it.cause.as_str()),
+            example: explanation.map(|it| it.example.as_str()),
+            next_step: explanation.map(|it| it.next_step.as_str()),
+        }
+    }
 }
 
 /// The explanation of a rule.

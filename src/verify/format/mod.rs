@@ -13,11 +13,11 @@ mod sarif;
 mod verified;
 
 pub use codequality::codequality;
-pub use explain::{Levelled, code_json, explained_code, explained_rule, rule_json, rules};
+pub use explain::{CodeJson, Levelled, RuleJson, explained_code, explained_rule, rules};
 pub use github::{github, github_mask};
 pub use human::findings;
 pub use junit::junit;
 pub use markdown::{lowered_table, markdown};
 pub use report::{Findings, Report};
 pub use sarif::sarif;
-pub use verified::Verified;
+pub use verified::{Verified, VerifiedJson};

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::report::Report;
 use crate::error::{Failure, Place};
-use crate::output::{Paint, Text, failure_json, plural};
+use crate::output::{ErrorJson, Paint, Text, plural};
 use crate::queries::Unchecked;
 use crate::verify::{Finding, Lowered, StatementEffect, Summary, Tool};
 
@@ -51,24 +52,54 @@ impl Verified<'_> {
     }
 
     /// The JSON document. `error` is the first failure, `errors` are all.
-    pub fn json(&self) -> Value {
-        let mut document = json!({ "findings": self.findings, "summary": self.summary });
-        let Some(object) = document.as_object_mut() else { return document };
-        if let Some(effects) = self.effects {
+    pub fn json(&self) -> VerifiedJson {
+        let checked_on_shadow = self.effects.map(|effects| {
             let unchecked =
-                self.unchecked.iter().map(|it| json!({ "place": it.place.to_string(), "why": it.why }));
-            object.insert("effects".to_owned(), json!(effects));
-            object.insert("unchecked".to_owned(), unchecked.collect());
+                |it: &Unchecked| UncheckedJson { place: it.place.to_string(), why: it.why.clone() };
+            (effects.to_vec(), self.unchecked.iter().map(unchecked).collect())
+        });
+        let (effects, unchecked) = checked_on_shadow.unzip();
+        VerifiedJson {
+            findings: self.findings.to_vec(),
+            summary: *self.summary,
+            effects,
+            unchecked,
+            lowered: self.lowered.to_vec(),
+            error: self.failures.first().map(ErrorJson::from),
+            errors: self.failures.iter().map(ErrorJson::from).collect(),
         }
-        if !self.lowered.is_empty() {
-            object.insert("lowered".to_owned(), json!(self.lowered));
-        }
-        if let Some(first) = self.failures.first() {
-            object.insert("error".to_owned(), failure_json(first));
-            object.insert("errors".to_owned(), self.failures.iter().map(failure_json).collect());
-        }
-        document
     }
+}
+
+/// The JSON document of `verify`.
+#[derive(JsonSchema, Serialize)]
+pub struct VerifiedJson {
+    /// The findings, by file and position.
+    findings: Vec<Finding>,
+    summary: Summary,
+    /// The effects of each statement on the shadow, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effects: Option<Vec<StatementEffect>>,
+    /// The release's queries that could not be checked, if there was a shadow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unchecked: Option<Vec<UncheckedJson>>,
+    /// The settings of the branch that were lowered against the base.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lowered: Vec<Lowered>,
+    /// The first failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorJson>,
+    /// All failures.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<ErrorJson>,
+}
+
+/// A query that was not checked.
+#[derive(JsonSchema, Serialize)]
+struct UncheckedJson {
+    /// Its file and line.
+    place: String,
+    why: String,
 }
 
 impl<'a> From<&'a Verified<'a>> for Report<'a> {

@@ -1,5 +1,6 @@
 //! The tables of the model with their keys, for a diagram.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::schema_ref::SchemaRef;
@@ -39,7 +40,7 @@ pub struct Entity {
 }
 
 /// A column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct EntityColumn {
     /// Its name.
     pub name: String,

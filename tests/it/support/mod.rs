@@ -9,6 +9,7 @@ mod neon;
 mod pooler;
 mod process;
 mod project;
+mod schemas;
 mod wire;
 
 pub use database::{Database, OwnServer, within};
@@ -21,4 +22,5 @@ pub use neon::{ALWAYS, Fault, Neon, PROJECT, SchemaReplay, Settings, Verb};
 pub use pooler::{POOL, Pooler, is_pooled, needs_the_server_itself};
 pub use process::{Finish, LIMIT, Running, reset_signals};
 pub use project::{Folder, Output, Project};
+pub use schemas::{check_document, check_event, is_valid_document};
 pub use wire::Wire;

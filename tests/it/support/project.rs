@@ -1,5 +1,6 @@
 //! A project in a temporary folder with a database, and the program run in it.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::ops::Deref;
 use std::path::Path;
@@ -10,7 +11,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tenure::error::Code;
 
-use super::{Database, Finish as _, Pooler, Running, is_pooled, postgres_folder, temporary_folder};
+use super::{
+    Database, Finish as _, Pooler, Running, check_document, is_pooled, postgres_folder, temporary_folder,
+};
 
 /// A project's folder. Private servers that a test started in it end with it.
 #[derive(Debug)]
@@ -147,7 +150,16 @@ impl Project {
 
     /// Runs the program with these arguments.
     pub fn run_words<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
-        Output::of(&self.command(arguments).finish())
+        let words: Vec<OsString> =
+            arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
+        let output = Output::of(&self.command(&words).finish());
+        let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+        let is_json = words.windows(2).any(|pair| matches!(pair, ["--format" | "--output", "json"]));
+        match serde_json::from_str(&output.stdout) {
+            Ok(document) if is_json => check_document(words, &document),
+            _ => {}
+        }
+        output
     }
 
     /// Runs the program with additional environment variables; an empty value removes a variable.
