@@ -229,7 +229,7 @@ pub(super) fn baseline(
     statements.extend(platform.rows.iter().cloned());
     statements.extend(views);
     for statement in statements {
-        text.push_str("\n");
+        text.push('\n');
         text.push_str(&statement);
         text.push_str(";\n");
     }

@@ -8,7 +8,7 @@ use crate::drift::ServerObjects;
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, SchemaName, literal};
 use crate::postgres::catalog::{self, Fingerprints};
-use crate::postgres::metadata::{Tenant, state};
+use crate::postgres::metadata::{self, Tenant, state};
 use crate::postgres::{Connection, Row};
 use crate::settings::Settings;
 
@@ -61,6 +61,9 @@ impl Existing {
     pub(super) async fn read(connection: &mut Connection, settings: &Settings) -> Result<Self, Failure> {
         let platform = settings.platform_schema();
         let (state, unread) = state::survey(connection, settings).await?;
+        if !state.presence.own_tables {
+            metadata::expect_names_free(connection, &platform).await?;
+        }
         let has_version = !unread.platform && state.platform != Version::ZERO;
         let version = if has_version { state.platform } else { FIRST.parse().unwrap_or(Version::ZERO) };
         let sql = "SELECT nspname::text AS name FROM pg_catalog.pg_namespace n \

@@ -146,7 +146,7 @@ async fn candidates<'p>(
             let made = reference::snapshot(connection, project, (template, version, &filled), run).await;
             match operation::or_rollback(connection, made).await {
                 Ok((print, snapshot)) => {
-                    found.push(Candidate { template, version: version.clone(), filled, print, snapshot })
+                    found.push(Candidate { template, version: version.clone(), filled, print, snapshot });
                 }
                 // The files may no longer create an old version on the platform of today.
                 Err(failure) if failure.class() == Class::Refused => first = first.or(Some(failure)),
@@ -202,7 +202,7 @@ impl Work<'_> {
         };
         let mut begin = SqlBatch::default();
         begin.begin(run.limits, &version_rows::expect_platform(&run.platform, &self.state.platform));
-        connection.send(&begin).await.map_err(|server_error| refused(server_error))?;
+        connection.send(&begin).await.map_err(&refused)?;
         let schemas: Vec<SchemaName> = page.iter().map(|tenant| tenant.schema.clone()).collect();
         let prints = catalog::fingerprints_as(connection, &schemas, Transaction::Current).await?;
         let (mut message, mut fitting, mut others) = (SqlBatch::default(), Vec::new(), Vec::new());

@@ -273,5 +273,5 @@ fn the_guide_for_django_tenants_is_true() {
     let Some(django) = with_tenants(50) else { return };
     let path = format!("{}:{}", django.python.display(), std::env::var("PATH").unwrap());
     let commands = run_blocks(&django.project, "docs/django.md", Some(&path));
-    assert!(commands > 6, "{commands}");
+    assert_eq!(commands, 3);
 }

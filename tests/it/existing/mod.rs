@@ -184,6 +184,14 @@ fn the_settings_that_exist_are_used() {
     empty.expect_error("init --from-database", "registry-not-found");
 }
 
+#[test]
+fn a_table_with_the_name_of_an_own_table_is_refused() {
+    let project = product(&["acme"]);
+    project.db.run("CREATE TABLE app.run (id int)");
+    let document = project.expect_error("init --from-database", "baseline-refused");
+    assert!(document["error"]["message"].as_str().unwrap().contains("app.run"), "{document}");
+}
+
 /// A platform in `public`, and tenants whose schemas are ordinary words.
 const WORDS: &str = "CREATE SCHEMA tools; CREATE EXTENSION citext SCHEMA tools; \
     CREATE TABLE client (id serial PRIMARY KEY, name varchar(100) NOT NULL, schema_name varchar(63) NOT NULL UNIQUE); \
