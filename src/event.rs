@@ -11,6 +11,8 @@ use crate::ident::SchemaName;
 pub enum Event<'a> {
     /// A run begins.
     Began {
+        /// The id of the run's row.
+        run: String,
         /// The approximate number of units, or of tenants to create.
         expected: usize,
     },

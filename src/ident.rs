@@ -283,15 +283,24 @@ impl SchemaName {
     /// The name as it replaces `{org_schema}`: quoted only if necessary, since the placeholder may be inside a string or
     /// a function body.
     pub fn in_text(&self) -> String {
-        let name = self.as_str();
-        let plain = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
+        in_text(self.as_str())
+    }
+
+    /// The name of the tenant's role with this prefix as it replaces `{org_role}`.
+    pub fn role_in_text(&self, prefix: &str) -> String {
+        in_text(&format!("{prefix}{self}"))
+    }
+}
+
+/// The name, quoted only if necessary.
+fn in_text(name: &str) -> String {
+    let plain = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
             // The only reserved key words with an underscore (manual, appendix C).
             && name.contains('_')
             && !name.starts_with("current_")
             && !matches!(name, "session_user" | "system_user");
-        if plain { name.to_owned() } else { self.quoted() }
-    }
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 impl From<Identifier> for SchemaName {

@@ -163,6 +163,11 @@ impl Chain {
         &self.downs
     }
 
+    /// The scripts of all files, to change them.
+    pub fn scripts_mut(&mut self) -> impl Iterator<Item = &mut Script> {
+        self.ups.iter_mut().chain(&mut self.downs).map(|migration| &mut migration.script)
+    }
+
     /// The version that the first migration starts from; 0.0.0 for an empty chain.
     pub fn first(&self) -> Version {
         self.ups.first().map_or(Version::ZERO, |migration| migration.from().clone())

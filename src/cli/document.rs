@@ -100,7 +100,7 @@ documents! {
     WithError<&tenant::lifecycle::Purged>: "tenant drop";
     tenant::Adopted: "tenant adopt";
     tenant::AdoptedAll: "tenant adopt";
-    WithError<&copying::Different<'_>>: "tenant adopt" "tenant import" "tenant restore";
+    WithError<&copying::Different<'_>>: "tenant adopt" "tenant clone";
     tenant::Cloned: "tenant clone";
     tenant::Exported: "tenant export";
     tenant::Imported: "tenant import";

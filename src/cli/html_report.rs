@@ -90,7 +90,9 @@ impl Target {
             Ok(_) | Err(_) => {}
         }
         let folder = path.parent().unwrap_or(Path::new("."));
-        let temporary = NamedTempFile::new_in(folder).map_err(|error| io(&path, &error))?;
+        let temporary = NamedTempFile::new_in(folder)
+            // Its text names the temporary file.
+            .map_err(|error| io(&path, &std::io::Error::from(error.kind())))?;
         Ok(Self::Replaced { temporary, path })
     }
 

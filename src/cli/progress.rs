@@ -198,7 +198,7 @@ fn waiting(count: usize) -> String {
 impl Sink for Progress {
     fn take(&mut self, event: &Event<'_>) {
         match event {
-            Event::Began { expected } => self.begin(*expected),
+            Event::Began { expected, .. } => self.begin(*expected),
             Event::UnitDone { schema, migration, elapsed } => {
                 let what = format!("{schema}  {migration}  {} ms", elapsed.as_millis());
                 self.finish_part(|paint| paint.good("done"), &what);

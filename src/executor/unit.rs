@@ -15,6 +15,9 @@ use crate::sql::{Scope, Statement};
 /// `undefined_table` (manual, appendix A).
 const UNDEFINED_TABLE: &str = "42P01";
 
+/// A role or another object does not exist.
+const UNDEFINED_OBJECT: &str = "42704";
+
 /// The result of a unit.
 #[derive(Debug)]
 pub(crate) enum UnitOutcome {
@@ -262,6 +265,12 @@ impl Unit<'_> {
         {
             let platform = &self.run.platform;
             failure.hint = Some(format!("{name} is a table of the platform: write {platform}.{name}"));
+        }
+        if server_error.sqlstate() == Some(UNDEFINED_OBJECT)
+            && self.migration.script.first_with_role().is_some()
+            && self.scope() == Scope::Tenant
+        {
+            failure.hint = Some("`tenure tenant grant` makes the missing roles of tenants".to_owned());
         }
         if failure.hint.is_none() {
             let before = if self.migration.transactional {

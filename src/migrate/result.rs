@@ -17,6 +17,9 @@ use crate::postgres::metadata::{KeptFailure, RunStatus, TenantState};
 pub struct Migrated {
     /// The final status.
     pub outcome: RunStatus,
+    /// The id of the run's row for `run show`; none if there was nothing to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
     /// The platform's versions.
     pub platform: VersionChange,
     /// The numbers of tenants.

@@ -66,10 +66,11 @@ pub async fn run(
     }
     runner.begin(command).await?;
     let expected = prepared.plan.steps.iter().map(|step| step.tenants + usize::from(step.platform)).sum();
-    runner.sink.take(&Event::Began { expected });
+    runner.sink.take(&Event::Began { run: runner.run.id.to_string(), expected });
     let ending = runner.stages().await;
     runner.sink.take(&Event::Ended);
     let mut result = runner.result(ending);
+    result.run = Some(runner.run.id.to_string());
     result.tenants.left = match ending {
         RunStatus::Done | RunStatus::Nothing => None,
         // Unknown if the database is unreachable.
@@ -525,6 +526,7 @@ impl<'a> Runner<'a> {
         let total = total.max(migrated + failed.len());
         Migrated {
             outcome,
+            run: None,
             platform: VersionChange { from: self.prepared.state.platform.clone(), to: self.at.clone() },
             tenants: TenantCounts {
                 total,

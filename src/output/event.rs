@@ -28,7 +28,11 @@ pub struct EventJson {
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Kind {
     /// A run begins with about this number of units, or of tenants to create.
-    Began { expected: usize },
+    Began {
+        /// The id for `tenure run show`.
+        run: String,
+        expected: usize,
+    },
     /// A unit was committed.
     UnitDone { schema: SchemaName, migration: String, duration_ms: f64 },
     /// Another run had already committed the unit.
@@ -108,7 +112,7 @@ struct IndexBuildJson {
 impl From<&Event<'_>> for Kind {
     fn from(event: &Event<'_>) -> Self {
         match *event {
-            Event::Began { expected } => Self::Began { expected },
+            Event::Began { ref run, expected } => Self::Began { run: run.clone(), expected },
             Event::UnitDone { schema, migration, elapsed } => Self::UnitDone {
                 schema: schema.clone(),
                 migration: migration.to_owned(),

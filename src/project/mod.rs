@@ -16,6 +16,7 @@ mod workers;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use base::{Base, EstimatedRows, PendingWrite};
 use files::Loaded;
@@ -30,7 +31,7 @@ use crate::chain::{Chain, Checksum, FileName, Version};
 use crate::error::{Code, Failure};
 use crate::settings::Settings;
 pub use crate::sql::STACK;
-use crate::sql::{ScopedNames, Script};
+use crate::sql::{ORG_ROLE, ScopedNames, Script};
 use crate::template::Template;
 
 /// The settings file's name.
@@ -165,17 +166,41 @@ impl Root {
             failures.extend(use_errors.map(Failure::from));
         }
         let (root, settings, policy) = (self.path, self.settings, self.policy);
-        let project = Project { root, settings, policy, chain, templates };
+        let mut project = Project { root, settings, policy, chain, templates };
+        failures.extend(project.set_role_prefix());
         LoadedProject { project, failures }
     }
 }
 
 impl Project {
+    /// Whether a file contains `{org_role}`.
+    pub fn names_tenant_roles(&self) -> bool {
+        self.scripts().any(|script| script.first_with_role().is_some())
+    }
+
     /// The files of the chain, the reverse files and those of the templates.
     fn scripts(&self) -> impl Iterator<Item = &Script> {
         let migrations = self.chain.migrations().iter().chain(self.chain.downs());
         let of_templates = self.templates.values().flat_map(Template::scripts);
         migrations.map(|migration| &migration.script).chain(of_templates)
+    }
+
+    /// Completes `{org_role}` in all files. Returns a failure if tenants have no roles.
+    fn set_role_prefix(&mut self) -> Option<Failure> {
+        let prefix: Arc<str> = self.settings.tenants.role_prefix.as_str().into();
+        let of_templates = self.templates.values_mut().flat_map(Template::scripts_mut);
+        for script in self.chain.scripts_mut().chain(of_templates) {
+            script.role_prefix = Arc::clone(&prefix);
+        }
+        let first = self.scripts().find_map(|script| Some((script, script.first_with_role()?)));
+        let (script, statement) = first.filter(|_| !self.settings.tenants.roles)?;
+        let failure = Failure::new(
+            Code::Settings,
+            format!("{ORG_ROLE} is the role of a tenant, but tenants have none"),
+        );
+        Some(failure.at(script.place(statement)).hint(
+            "set roles = true under [tenants] in tenure.toml; `tenure tenant grant` makes the roles of existing tenants",
+        ))
     }
 
     /// The names of the files that are new or edited since the merge base of HEAD and the commit `name`. A file that a symbolic

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{Place, Source};
 use crate::ident::SchemaName;
-use crate::sql::{ORG_SCHEMA, Origin, Rendered, Script, Statement};
+use crate::sql::{ORG_ROLE, ORG_SCHEMA, Origin, Rendered, Script, Statement, TenantNames};
 
 /// Recognizes tenant schemas: queries that differ only in the tenant schema are the same query.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,10 @@ impl Query {
     /// Its text for the tenant schema.
     pub fn rendered(&self, schema: &SchemaName) -> Rendered {
         let mut rendered = Rendered::default();
-        rendered.push_from(&self.text, Origin { file: 0, range: 0..self.text.len() }, &schema.in_text());
+        let schema = schema.in_text();
+        // A query runs as the application's role.
+        let names = TenantNames { schema: &schema, role: ORG_ROLE };
+        rendered.push_from(&self.text, Origin { file: 0, range: 0..self.text.len() }, names);
         rendered
     }
 

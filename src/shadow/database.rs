@@ -99,6 +99,7 @@ impl Shadow {
         match (superuser, cleanup) {
             (Some(mut superuser), _) => {
                 prepared::create_roles(project, connection, &mut superuser).await?;
+                prepared::create_tenant_roles(project, connection, &mut superuser).await?;
                 prepared::create_extensions(project, (connection, Some(&mut superuser)), request.extensions)
                     .await?;
                 superuser.close().await;

@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 
 use super::database::Shadow;
+use super::setup;
 use crate::error::{Code, Failure, did_you_mean};
-use crate::ident::{Identifier, SchemaName};
+use crate::ident::{Identifier, SchemaName, Slug};
 use crate::postgres::batch::{BEGIN, SessionState, SqlBatch};
 use crate::postgres::server::ROLE;
 use crate::postgres::{Connection, Prepared, RestrictedRole};
@@ -124,6 +125,28 @@ pub(super) async fn create_named_roles(project: &Project, shadow: &Shadow) -> Re
     }
     superuser.close().await;
     Ok(())
+}
+
+/// Creates the roles of the shadow's tenants, if files name them.
+pub(super) async fn create_tenant_roles(
+    project: &Project,
+    session: &Connection,
+    superuser: &mut Connection,
+) -> Result<(), Failure> {
+    let Some(member) = session.restricted_role().map(RestrictedRole::name) else { return Ok(()) };
+    if !project.names_tenant_roles() {
+        return Ok(());
+    }
+    let (settings, member) = (&project.settings, member.quoted());
+    let mut statements = Vec::new();
+    for slug in setup::slugs(project) {
+        let slug = Slug::new(&slug)?;
+        let schema = SchemaName::of(&settings.tenants.schema_prefix, &slug, &settings.platform_schema())?;
+        let role = settings.tenant_role(&schema)?.quoted();
+        statements.push(format!("CREATE ROLE {role} NOLOGIN; GRANT {role} TO {member}"));
+    }
+    let made = superuser.run(&statements.join("; ")).await;
+    made.map_err(|server_error| server_error.failure("creating the roles of the shadow's tenants"))
 }
 
 /// Creates the roles that only code of the project creates, usually where they do not exist. The shadow's role becomes a member.

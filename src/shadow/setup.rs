@@ -15,6 +15,22 @@ use crate::tenant::{self, After, Creation, IfExists, NewRole, NewTenant};
 /// The command in the rows of runs on the shadow.
 const COMMAND: &str = "shadow";
 
+/// The slug of a sample tenant.
+pub(super) fn sample_slug(number: usize, letter: &str) -> String {
+    format!("tenure_sample_{number}{letter}")
+}
+
+/// The slug of a tenant that is created after the steps.
+pub(super) fn new_slug(number: usize) -> String {
+    format!("tenure_new_{number}")
+}
+
+/// The slugs of all tenants that a shadow may have. Each template has at most one number.
+pub(super) fn slugs(project: &Project) -> impl Iterator<Item = String> {
+    (0..=project.templates.len())
+        .flat_map(|number| [sample_slug(number, "a"), sample_slug(number, "b"), new_slug(number)])
+}
+
 /// Migrates to `to`. The inner failure is that of a unit, the outer one that of the shadow.
 pub(super) async fn migrate(
     connection: &mut Connection,

@@ -221,12 +221,12 @@ impl ShadowRun<'_> {
                 continue;
             }
             let number = self.families.len() + 1;
-            let slug = Slug::new(&format!("tenure_sample_{number}a"))?;
+            let slug = Slug::new(&setup::sample_slug(number, "a"))?;
             let schema = SchemaName::of(&settings.tenants.schema_prefix, &slug, &settings.platform_schema())?;
             self.families.insert(template.family().to_owned(), schema);
             let letters: &[&str] = if number == 1 { &["a", "b"] } else { &["a"] };
             requested.extend(letters.iter().map(|letter| NewTenant {
-                slug: format!("tenure_sample_{number}{letter}"),
+                slug: setup::sample_slug(number, letter),
                 name: None,
                 template: Some(oldest.name.clone()),
                 set: oldest.parameters.samples(),
@@ -295,7 +295,7 @@ impl ShadowRun<'_> {
                 continue;
             };
             let requested = [NewTenant {
-                slug: format!("tenure_new_{number}"),
+                slug: setup::new_slug(number),
                 name: None,
                 template: Some(newest.name.clone()),
                 set: newest.parameters.samples(),

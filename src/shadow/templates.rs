@@ -47,7 +47,7 @@ impl TenantPair {
     ) -> Result<Self, Failure> {
         let set = project.template(Some(template))?.parameters.samples();
         let requested = ["a", "b"].map(|letter| NewTenant {
-            slug: format!("tenure_sample_{number}{letter}"),
+            slug: setup::sample_slug(number, letter),
             name: None,
             template: Some(template.to_owned()),
             set: set.clone(),

@@ -59,8 +59,8 @@ pub enum SqlError {
     /// An index without a name that is built outside a transaction.
     #[error("an index that is built concurrently needs a name: a failed attempt leaves an invalid index")]
     UnnamedIndex { place: Place },
-    /// `{org_schema}` in a statement of the platform.
-    #[error("{} is a tenant's schema, but this statement has platform scope", super::ORG_SCHEMA)]
+    /// A placeholder in a statement of the platform.
+    #[error("{{org_schema}} and {{org_role}} belong to a tenant, but this statement has platform scope")]
     PlaceholderOfPlatform { place: Place },
     /// A parameter inside a string, a body or a quoted name.
     #[error(

@@ -51,7 +51,9 @@ pub use names::{MAX_NAME_BYTES, Name, NameRole, RELATIONS, normalized, shortest_
 pub use own::{SEQUENCE as OWN_SEQUENCE, TABLES as OWN_TABLES};
 pub use own_name::{OwnName, with_placeholder};
 pub use parameter::{ParameterKind, ParameterUse, ParameterValues, TemplateParameter, opening_lines};
-pub use placeholder::{ORG_SCHEMA, Rendered, STAND_IN, Substitution, is_org_schema, names_org_schema};
+pub use placeholder::{
+    ORG_ROLE, ORG_SCHEMA, Rendered, STAND_IN, Substitution, TenantNames, is_org_schema, names_org_schema,
+};
 pub use qualify::Lookup;
 pub use query::{Destination, Parameter};
 pub use query_statistics::cast_typed_parameters;

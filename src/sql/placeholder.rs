@@ -1,4 +1,4 @@
-//! `{org_schema}`, the only placeholder of a migration, and the rendering of statements for a schema. For parsing, the
+//! `{org_schema}` and `{org_role}`, the placeholders of a migration, and the rendering of statements for a schema. For parsing, a
 //! placeholder is replaced by an identifier of the same length, so spans are valid in the user's text.
 
 use std::ops::Range;
@@ -12,7 +12,13 @@ pub const ORG_SCHEMA: &str = "{org_schema}";
 /// The identifier of the same length that the parser gets instead.
 pub const STAND_IN: &str = "_org_schema_";
 
-/// Whether a name in parsed text is the placeholder.
+/// The placeholder for the role of a tenant.
+pub const ORG_ROLE: &str = "{org_role}";
+
+/// The identifier of the same length that the parser gets instead.
+pub(super) const ROLE_STAND_IN: &str = "_org_role_";
+
+/// Whether a name in parsed text is the placeholder for a schema.
 pub fn is_org_schema(name: &str) -> bool {
     name == STAND_IN
 }
@@ -22,16 +28,35 @@ pub fn names_org_schema(name: &str) -> bool {
     name.starts_with(STAND_IN)
 }
 
-/// Replaces every placeholder by the stand-in. Length and line breaks are unchanged.
+/// Replaces every placeholder by its stand-in. Length and line breaks are unchanged.
 pub(super) fn mask(text: &str) -> String {
-    text.replace(ORG_SCHEMA, STAND_IN)
+    text.replace(ORG_SCHEMA, STAND_IN).replace(ORG_ROLE, ROLE_STAND_IN)
+}
+
+/// Replaces the stand-ins in a message by the placeholders that the user wrote.
+pub(super) fn unmask(text: &str) -> String {
+    text.replace(STAND_IN, ORG_SCHEMA).replace(ROLE_STAND_IN, ORG_ROLE)
+}
+
+/// Whether a text contains a placeholder.
+pub(super) fn contains(text: &str) -> bool {
+    text.contains(ORG_SCHEMA) || text.contains(ORG_ROLE)
+}
+
+/// What replaces the placeholders, which may be inside a string.
+#[derive(Debug, Clone, Copy)]
+pub struct TenantNames<'a> {
+    /// The schema.
+    pub schema: &'a str,
+    /// The role.
+    pub role: &'a str,
 }
 
 /// The values for the placeholders of a statement.
 #[derive(Debug, Clone, Copy)]
 pub struct Substitution<'a> {
-    /// The schema as it replaces `{org_schema}`, which may be inside a string.
-    pub in_text: &'a str,
+    /// The names of the tenant.
+    pub names: TenantNames<'a>,
     /// The schema as a quoted identifier, for names that are sent qualified.
     pub quoted: &'a str,
     /// The values of a template's parameters.
@@ -66,13 +91,21 @@ impl Rendered {
         self.chars += text.chars().count();
     }
 
-    /// Adds the bytes `range` of `text`, with `{org_schema}` replaced by `schema`.
-    pub fn push_from(&mut self, text: &str, origin: Origin, schema: &str) {
+    /// Adds the bytes `range` of `text`, with the placeholders replaced.
+    pub fn push_from(&mut self, text: &str, origin: Origin, names: TenantNames<'_>) {
         let mut at = origin.range.start;
-        for (start, found) in text[origin.range.clone()].match_indices(ORG_SCHEMA) {
+        for (start, _) in text[origin.range.clone()].match_indices("{org_") {
             let start = origin.range.start + start;
+            let rest = &text[start..origin.range.end];
+            let (found, name) = if rest.starts_with(ORG_SCHEMA) {
+                (ORG_SCHEMA, names.schema)
+            } else if rest.starts_with(ORG_ROLE) {
+                (ORG_ROLE, names.role)
+            } else {
+                continue;
+            };
             self.push_piece(&text[at..start], origin.file, at..start, false);
-            self.push_piece(schema, origin.file, start..start + found.len(), true);
+            self.push_piece(name, origin.file, start..start + found.len(), true);
             at = start + found.len();
         }
         self.push_piece(&text[at..origin.range.end], origin.file, at..origin.range.end, false);
@@ -83,7 +116,7 @@ impl Rendered {
         &mut self,
         text: &str,
         origin: Origin,
-        schema: &str,
+        names: TenantNames<'_>,
         uses: &[ParameterUse],
         values: &ParameterValues,
     ) {
@@ -91,11 +124,11 @@ impl Rendered {
         let mut at = range.start;
         let within = |one: &&ParameterUse| range.start <= one.range.start && one.range.end <= range.end;
         for one in uses.iter().filter(within) {
-            self.push_from(text, Origin { file, range: at..one.range.start }, schema);
+            self.push_from(text, Origin { file, range: at..one.range.start }, names);
             self.push_piece(values.get(&one.name), file, one.range.clone(), true);
             at = one.range.end;
         }
-        self.push_from(text, Origin { file, range: at..range.end }, schema);
+        self.push_from(text, Origin { file, range: at..range.end }, names);
     }
 
     /// Adds the bytes `part` of a statement for execution in a schema: its own names are qualified and placeholders are
@@ -107,12 +140,12 @@ impl Rendered {
         part: Range<usize>,
         substitution: Substitution<'_>,
     ) {
-        let Substitution { in_text, quoted, values } = substitution;
+        let Substitution { names, quoted, values } = substitution;
         let (own, operator) = (format!("{quoted}."), format!("OPERATOR({quoted}."));
         let (text, uses) = (&script.source.text, &script.uses);
         let mut at = part.start;
         let mut insert = |until: usize, inserted: &str| {
-            self.push_substituted(text, Origin { file, range: at..until }, in_text, uses, values);
+            self.push_substituted(text, Origin { file, range: at..until }, names, uses, values);
             self.push_piece(inserted, file, until..until, true);
             at = until;
         };
@@ -205,9 +238,22 @@ mod tests {
 
     use super::*;
 
+    fn names(schema: &str) -> TenantNames<'_> {
+        TenantNames { schema, role: "role_x" }
+    }
+
+    #[test]
+    fn both_placeholders_are_replaced_and_others_stay() {
+        let text = "ä {org_role} {org_{org_schema}}.t '{org_roles}' {org_role";
+        let mut rendered = Rendered::default();
+        rendered.push_from(text, Origin { file: 0, range: 0..text.len() }, names("org_a"));
+        assert_eq!(rendered.sql, "ä role_x {org_org_a}.t '{org_roles}' {org_role");
+    }
+
     #[test]
     fn the_stand_in_is_as_long_as_the_placeholder() {
         assert_eq!(ORG_SCHEMA.len(), STAND_IN.len());
+        assert_eq!(ORG_ROLE.len(), ROLE_STAND_IN.len());
     }
 
     #[test]
@@ -215,7 +261,7 @@ mod tests {
         let text = "ä {org_schema}.t x";
         let mut rendered = Rendered::default();
         rendered.push("BEGIN; ");
-        rendered.push_from(text, Origin { file: 0, range: 0..text.len() }, "org_a_much_longer_name");
+        rendered.push_from(text, Origin { file: 0, range: 0..text.len() }, names("org_a_much_longer_name"));
         let position = rendered.sql.chars().position(|c| c == 'x').unwrap() + 1;
         assert_eq!(rendered.origin(position, &[text]), Some((0, text.find('x').unwrap())));
         let inside_name = rendered.sql.find("longer").unwrap();
@@ -232,7 +278,13 @@ mod tests {
         let mut values = ParameterValues::default();
         values.insert("plan", "'a {org_schema} \u{e4} {plan}'".to_owned());
         let mut rendered = Rendered::default();
-        rendered.push_substituted(text, Origin { file: 0, range: 0..text.len() }, "org_a", &uses, &values);
+        rendered.push_substituted(
+            text,
+            Origin { file: 0, range: 0..text.len() },
+            names("org_a"),
+            &uses,
+            &values,
+        );
         assert_eq!(rendered.sql, "SELECT 'a {org_schema} \u{e4} {plan}', org_a.x");
         let position = rendered.sql.chars().position(|letter| letter == 'x').unwrap() + 1;
         assert_eq!(rendered.origin(position, &[text]), Some((0, text.find('x').unwrap())));
@@ -245,7 +297,7 @@ mod tests {
             let text = parts.join(ORG_SCHEMA);
             let mut rendered = Rendered::default();
             rendered.push("é;");
-            rendered.push_from(&text, Origin { file: 0, range: 0..text.len() }, "org_x");
+            rendered.push_from(&text, Origin { file: 0, range: 0..text.len() }, names("org_x"));
             for (index, shown) in rendered.sql.chars().enumerate().skip(2) {
                 let (_, offset) = rendered.origin(index + 1, &[&text]).unwrap();
                 let original = text[offset..].chars().next().unwrap();

@@ -9,7 +9,7 @@ use super::error::{ONE_TENANT, OTHER_SCHEMA};
 use super::own::VERSION_TABLE;
 use super::scope::ObjectLocation;
 use super::unreadable::UnreadableFiles;
-use super::{Lookup, Name, NameRole, ORG_SCHEMA, Scope, ScopeClue, Statement};
+use super::{Lookup, Name, NameRole, Scope, ScopeClue, Statement};
 use crate::error::did_you_mean;
 
 /// The unqualified names that earlier files create, by scope.
@@ -296,7 +296,9 @@ impl ScopedNames {
                 return ScopeClue::Unclear("it acts on the platform and reads tables of a tenant".to_owned());
             }
             (true, false) if statement.has_placeholder => {
-                return ScopeClue::Unclear(format!("it acts on the platform and contains {ORG_SCHEMA}"));
+                return ScopeClue::Unclear(
+                    "it acts on the platform and contains a placeholder of a tenant".to_owned(),
+                );
             }
             (true, false) => return ScopeClue::Certain(Scope::Platform),
             (false, true) => return ScopeClue::Certain(Scope::Tenant),

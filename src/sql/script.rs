@@ -26,6 +26,8 @@ pub struct Script {
     pub comments: Vec<Comment>,
     /// The uses of parameters in it, in order.
     pub uses: Vec<ParameterUse>,
+    /// What precedes the schema's name in `{org_role}`.
+    pub role_prefix: Arc<str>,
     tree: Tree,
     parse: Parse<SourceFile>,
     kinds: Box<Kinds>,
@@ -52,7 +54,7 @@ pub struct Statement {
     pub concurrently: Option<Range<usize>>,
     /// Whether it changes the search path, as far as the text shows.
     pub changes_search_path: bool,
-    /// Whether it contains `{org_schema}`, also in a string or body; comments do not count.
+    /// Whether it contains `{org_schema}` or `{org_role}`, also in a string or body; comments do not count.
     pub has_placeholder: bool,
     /// The names of temporary objects that its code creates.
     pub(super) temporary_by_code: Vec<String>,
@@ -135,7 +137,16 @@ impl Script {
             .map(|node| Statement::read(node, &source, &kinds))
             .collect();
         let comments = comments(&tree);
-        Ok(Self { source, statements, comments, uses: Vec::new(), tree, parse, kinds })
+        Ok(Self {
+            source,
+            statements,
+            comments,
+            uses: Vec::new(),
+            role_prefix: Arc::default(),
+            tree,
+            parse,
+            kinds,
+        })
     }
 
     /// The text of a statement as written in the file.
@@ -146,6 +157,11 @@ impl Script {
     /// The position of a statement in the file.
     pub fn place(&self, statement: &Statement) -> Place {
         Place::at(&self.source, statement.range.clone())
+    }
+
+    /// The first statement with `{org_role}`.
+    pub fn first_with_role(&self) -> Option<&Statement> {
+        self.statements.iter().find(|it| it.has_placeholder && self.text(it).contains(placeholder::ORG_ROLE))
     }
 
     /// The uses of parameters in a statement.
@@ -193,7 +209,7 @@ impl Statement {
             session_neutral,
             changes_search_path: super::session::changes_search_path(node),
             concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW, all),
-            has_placeholder: contains_org_schema(node, source),
+            has_placeholder: contains_placeholder(node, source),
             temporary_by_code: super::text_names::temporary_by_code(node),
             location: ObjectLocation::of(node, all),
             renames_schema: node.children().any(|child| child.kind() == SyntaxKind::SCHEMA_RENAME_TO),
@@ -352,8 +368,8 @@ pub fn mentions(text: &str, word: &str) -> bool {
     text.to_ascii_lowercase().contains(word)
 }
 
-fn contains_org_schema(node: Node<'_>, source: &Source) -> bool {
-    let contains = |range: Range<usize>| source.text[range].contains(placeholder::ORG_SCHEMA);
+fn contains_placeholder(node: Node<'_>, source: &Source) -> bool {
+    let contains = |range: Range<usize>| placeholder::contains(&source.text[range]);
     // The first check is cheap and false for most statements.
     contains(node.range()) && node.tokens().any(|token| contains(token.range()))
 }

@@ -25,10 +25,7 @@ pub(super) fn first_error(root: Node<'_>, errors: &[SyntaxError]) -> Option<(Str
         } else {
             let word = root.tokens().find(|token| token.range() == range).map(|token| token.text.to_owned());
             let word = word.map_or_else(|| "text".to_owned(), |word| format!("`{word}`"));
-            format!(
-                "unexpected {} after a complete statement",
-                word.replace(placeholder::STAND_IN, placeholder::ORG_SCHEMA)
-            )
+            format!("unexpected {} after a complete statement", placeholder::unmask(&word))
         };
         return Some((message, range));
     }
@@ -62,7 +59,7 @@ fn readable(message: &str) -> String {
         "ERROR" => "text that is not SQL".to_owned(),
         "EOF" => "the end of the file".to_owned(),
         token if token.ends_with("_KW") => format!("`{}`", token.trim_end_matches("_KW")),
-        _ => word.replace(placeholder::STAND_IN, placeholder::ORG_SCHEMA),
+        _ => placeholder::unmask(word),
     };
     let words: Vec<String> = message.split(' ').map(word).collect();
     let text = words.join(" ");

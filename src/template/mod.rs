@@ -126,6 +126,11 @@ impl Template {
         self.files.iter().chain(&self.after_create).map(|(script, _)| script)
     }
 
+    /// The same, to change them.
+    pub fn scripts_mut(&mut self) -> impl Iterator<Item = &mut Script> {
+        self.files.iter_mut().chain(&mut self.after_create).map(|(script, _)| script)
+    }
+
     /// Reads the template `name` from its files, sorted by name, and returns all errors. The names that valid files create
     /// are added to `known`.
     pub fn read(

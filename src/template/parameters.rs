@@ -10,7 +10,7 @@ use crate::ident::{Identifier, MAX_IDENTIFIER_BYTES, literal};
 use crate::sql::{ParameterKind, ParameterValues, Script, Statement, TemplateParameter, opening_lines};
 
 /// Reserved names: the placeholder of a tenant's schema.
-const RESERVED: &[&str] = &["org_schema"];
+const RESERVED: &[&str] = &["org_schema", "org_role"];
 
 /// The syntax of a line, for messages.
 const GRAMMAR: &str = "NAME literal|identifier [= 'DEFAULT' | sample 'TEXT']";

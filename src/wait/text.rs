@@ -27,7 +27,16 @@ pub fn failure(waited: &Waited, timeout: Duration) -> Failure {
         format!("was not reached within {}", elapsed(timeout.as_millis()))
     };
     let message = format!("version {} {within}: {}", waited.version, waited.state());
-    Failure::new(Code::WaitTimeout, message)
+    let failure = Failure::new(Code::WaitTimeout, message);
+    let is_unknown = |missing: &&Missing| missing.tenant.schema.is_none();
+    if let Some(unknown) = waited.missing.iter().find(is_unknown) {
+        let hint = format!(
+            "there is no tenant {:?} with a schema; `tenure tenant list` lists the tenants",
+            name(unknown)
+        );
+        return failure.hint(hint);
+    }
+    failure
         .hint("`tenure status --tenants` shows the versions, `tenure migrate up` migrates what is behind; --timeout waits longer")
 }
 

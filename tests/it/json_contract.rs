@@ -66,6 +66,7 @@ fn migrate_up() {
     assert_snapshot!(shown(&project, "migrate up"), @r#"
     exit 0 "done"
     outcome: "string"
+    run: "string"
     platform: {"from":"string","to":"string"}
     tenants: {"total":"number","migrated":"number","unchanged":"number","failed":"number"}
     units: "number"
@@ -95,6 +96,7 @@ fn migrate_up_that_fails_before_anything_moved() {
     assert_snapshot!(shown(&project, "migrate up"), @r#"
     exit 1 "failed"
     outcome: "string"
+    run: "string"
     platform: {"from":"string","to":"string"}
     tenants: {"total":"number","migrated":"number","unchanged":"number","failed":"number","left":"number"}
     units: "number"
@@ -111,6 +113,7 @@ fn migrate_up_that_does_part_of_the_fleet() {
     assert_snapshot!(shown(&project, "migrate up"), @r#"
     exit 4 "partial"
     outcome: "string"
+    run: "string"
     platform: {"from":"string","to":"string"}
     tenants: {"total":"number","migrated":"number","unchanged":"number","failed":"number","left":"number"}
     units: "number"

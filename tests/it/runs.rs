@@ -43,6 +43,22 @@ fn runs_are_listed_and_shown() {
     assert_eq!(project.db.dump(&[]), before, "it wrote something");
 }
 
+/// A step without a part of the platform moves its version row, which is no unit.
+#[test]
+fn a_run_is_found_by_its_id_and_counts_units_with_statements() {
+    let project = Project::with_tenants(&["acme", "globex"]);
+    project.migration("1.0.4", "1.0.5", "tags", "-- Scope: tenant\nCOMMENT ON TABLE workspaces IS 'a';\n");
+    let output = project.run("migrate up --format json --events events").ok();
+    let migrated: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let events = std::fs::read_to_string(project.dir.path().join("events")).unwrap();
+    let began: serde_json::Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
+    assert_eq!((&began["event"], &began["run"]), (&"began".into(), &migrated["run"]));
+    let (_, run) = project.json(&format!("run show {}", migrated["run"].as_str().unwrap()));
+    assert_eq!((&run["units"], &migrated["units"]), (&2.into(), &2.into()), "{run:#}");
+    let (_, again) = project.json("migrate up");
+    assert_eq!((&again["outcome"], again.get("run")), (&"nothing".into(), None));
+}
+
 #[test]
 fn csv_has_a_row_for_each_unit() {
     let project = with_failure();

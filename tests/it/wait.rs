@@ -224,3 +224,12 @@ fn an_interrupted_wait_ends_at_once() {
     waiting.signal("TERM");
     assert_eq!(waiting.end().code, 130);
 }
+
+#[test]
+fn a_slug_of_no_tenant_is_named() {
+    let project = Project::with_tenants(&["acme"]);
+    let document = project
+        .expect_error("wait --version 1.0.4 --timeout 0s --tenant acme --tenant acmee", "wait-timeout");
+    let hint = document["error"]["hint"].as_str().unwrap();
+    assert!(hint.starts_with("there is no tenant \"acmee\""), "{hint}");
+}

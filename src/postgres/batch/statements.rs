@@ -11,7 +11,9 @@ use crate::ident::{SchemaName, SharedPath, literal};
 use crate::postgres::Row;
 use crate::postgres::deadline::Limit;
 use crate::settings::Migrate;
-use crate::sql::{IndexParts, Origin, ParameterValues, Script, Statement, Substitution, TableInDefinition};
+use crate::sql::{
+    IndexParts, Origin, ParameterValues, Script, Statement, Substitution, TableInDefinition, TenantNames,
+};
 
 impl SqlBatch {
     /// Adds statements of a file, with `{org_schema}` replaced by `schema`.
@@ -62,12 +64,10 @@ impl SqlBatch {
         values: &ParameterValues,
     ) {
         let (in_text, quoted) = (schema.in_text(), schema.quoted());
-        self.rendered.push_part(
-            from,
-            statement,
-            part,
-            Substitution { in_text: &in_text, quoted: &quoted, values },
-        );
+        let role =
+            if statement.has_placeholder { schema.role_in_text(&from.0.role_prefix) } else { String::new() };
+        let names = TenantNames { schema: &in_text, role: &role };
+        self.rendered.push_part(from, statement, part, Substitution { names, quoted: &quoted, values });
     }
 
     /// Adds one statement of a transaction, composed of these parts of its text.

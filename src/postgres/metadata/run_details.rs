@@ -29,7 +29,7 @@ pub struct RecordedRun {
     pub started_by: String,
     /// The version of Tenure.
     pub tool_version: String,
-    /// The number of units in the history.
+    /// The number of units: that of the run, or else of its rows in the history.
     pub units: i64,
     /// The number of schemas on which a unit failed.
     pub failed: i64,
@@ -102,7 +102,7 @@ pub async fn runs(
             "WITH r AS (SELECT * FROM {schema}.run WHERE {filter} ORDER BY started_at DESC, id LIMIT {limit}) \
              SELECT id::text AS id, command, outcome, {}, {}, started_by, tool_version, \
                  round(extract(epoch FROM finished_at - started_at) * 1000)::int8 AS duration_ms, \
-                 coalesce(h.units, 0)::int8 AS units, greatest(coalesce(f.failed, 0), coalesce((counts ->> 'failed')::int8, 0), (outcome = 'failed')::int)::int8 AS failed \
+                 coalesce((counts ->> 'units')::int8, h.units, 0)::int8 AS units, greatest(coalesce(f.failed, 0), coalesce((counts ->> 'failed')::int8, 0), (outcome = 'failed')::int)::int8 AS failed \
              FROM r LEFT JOIN (SELECT run_id, count(*) AS units FROM {schema}.migration_history \
                      WHERE kind <> '{begun}' AND run_id IN (SELECT id FROM r) GROUP BY 1) h ON h.run_id = r.id \
                  LEFT JOIN ({failed}) f ON f.run_id = r.id ORDER BY r.started_at DESC, r.id",

@@ -1,7 +1,7 @@
 //! Each form of statement, with `¤` before the names that are sent qualified.
 
 use crate::error::Source;
-use crate::sql::{ParameterValues, Rendered, Scope, ScopedNames, Script, Substitution};
+use crate::sql::{ParameterValues, Rendered, Scope, ScopedNames, Script, Substitution, TenantNames};
 
 /// The statements of `text` as they are sent to the schema `t`.
 fn rendered(text: &str) -> String {
@@ -9,7 +9,11 @@ fn rendered(text: &str) -> String {
         Script::parse(Source::new("t.sql", text)).unwrap_or_else(|error| panic!("{text}: {error}"));
     let (mut known, mut sent) = (ScopedNames::default(), Rendered::default());
     let mut statements = std::mem::take(&mut script.statements);
-    let substitution = Substitution { in_text: "t", quoted: "\"t\"", values: &ParameterValues::default() };
+    let substitution = Substitution {
+        names: TenantNames { schema: "t", role: "t" },
+        quoted: "\"t\"",
+        values: &ParameterValues::default(),
+    };
     for statement in &mut statements {
         known.apply(statement, Scope::Tenant);
         sent.push(if sent.sql.is_empty() { "" } else { "; " });
@@ -336,8 +340,11 @@ fn temporary_objects_are_not_qualified_until_dropped() {
 fn a_position_after_a_qualifier_maps_to_the_file() {
     let text = "-- é\nUPDATE customers SET nmae = 1";
     let script = Script::parse(Source::new("t.sql", text)).unwrap();
-    let substitution =
-        Substitution { in_text: "org_é", quoted: "\"org_é\"", values: &ParameterValues::default() };
+    let substitution = Substitution {
+        names: TenantNames { schema: "org_é", role: "org_é" },
+        quoted: "\"org_é\"",
+        values: &ParameterValues::default(),
+    };
     let mut sent = Rendered::default();
     sent.push("BEGIN;");
     let statement = &script.statements[0];

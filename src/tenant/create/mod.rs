@@ -92,7 +92,7 @@ pub async fn create(
 ) -> Result<Created, Failure> {
     let state = ready(connection, project).await?;
     let run = Run::new(&project.settings, creation.limits);
-    sink.take(&Event::Began { expected: requested.len() });
+    sink.take(&Event::Began { run: run.id.to_string(), expected: requested.len() });
     let (queue, results) =
         (RefCell::new(Queue::default()), RefCell::new(Results::new(requested, state.platform, sink)));
     let (presence, scripts, pool) = (state.presence, RefCell::default(), RefCell::default());

@@ -150,7 +150,7 @@ impl Maker<'_> {
         (sink, stop): (&'s mut dyn Sink, &CancellationToken),
     ) -> Result<Shared<'s>, Failure> {
         let jobs = if tasks == 1 { 1 } else { jobs };
-        sink.take(&Event::Began { expected: tasks });
+        sink.take(&Event::Began { run: self.run.id.to_string(), expected: tasks });
         let shared = RefCell::new(Shared { made: 0, others: 0, failed: Vec::new(), sink });
         let mut watch = Watch::new(connection);
         let work = queue::work(connection, &self.queue, jobs, stop, async |own, place| {

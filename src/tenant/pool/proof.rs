@@ -19,7 +19,7 @@ use crate::postgres::metadata::state;
 use crate::postgres::{Connection, Row};
 use crate::project::Project;
 use crate::settings::Migrate;
-use crate::sql::{Scope, Statement};
+use crate::sql::{ORG_ROLE, Scope, Statement};
 use crate::template::Template;
 use crate::tenant::create::answer::explain;
 use crate::tenant::lifecycle::name_references;
@@ -51,6 +51,13 @@ pub(super) async fn prove(
         .hint("give them a default in their `-- Parameter:` lines; a tenant with another value does not use the pool"));
     }
     let script = ProvisioningScript::new(project, template, version)?;
+    let named = names_role(&script);
+    if !named.is_empty() {
+        let why = format!("a pool schema has no role, and {ORG_ROLE} is in {}", named.join(", "));
+        return Err(
+            refused(template, &why).hint("`tenant create` makes tenants of this template without the pool")
+        );
+    }
     let reads_registry = |what: &str| {
         let why = format!("it reads the registry, where a pool schema has no row{what}");
         refused(template, &why)
@@ -95,14 +102,23 @@ fn refused(template: &Template, why: &str) -> Failure {
 /// The statements that may read rows and name the registry.
 fn asking(script: &ProvisioningScript<'_>, project: &Project) -> Vec<String> {
     let registry = project.settings.tenants.registry.as_str().to_lowercase();
+    places(script, |text, statement| statement.reads_rows() && text.to_lowercase().contains(&registry))
+}
+
+/// The statements that name the tenant's role.
+fn names_role(script: &ProvisioningScript<'_>) -> Vec<String> {
+    places(script, |text, statement| statement.has_placeholder && text.contains(ORG_ROLE))
+}
+
+/// The statements of the template and the later steps that fulfil a condition.
+fn places(script: &ProvisioningScript<'_>, is_meant: impl Fn(&str, &Statement) -> bool) -> Vec<String> {
     let compiled = script.compiled();
     let later = compiled.later.iter();
     let later =
         later.flat_map(|step| step.part(Scope::Tenant).map(move |statement| (&step.script, statement)));
-    let asks = compiled.statements.iter().copied().chain(later).filter(|(script, statement)| {
-        statement.reads_rows() && script.text(statement).to_lowercase().contains(&registry)
-    });
-    asks.map(|(script, statement)| script.place(statement).to_string()).collect()
+    let all = compiled.statements.iter().copied().chain(later);
+    let meant = all.filter(|(script, statement)| is_meant(script.text(statement), statement));
+    meant.map(|(script, statement)| script.place(statement).to_string()).collect()
 }
 
 /// Creates a schema, renames it, and rolls back. Returns what does not follow the rename, and whether rows of the registry were

@@ -280,3 +280,47 @@ fn an_operator_without_superpowers_does_it_all() {
     run("tenant import acme.tenure").passes();
     assert_eq!(run("tenant audit").ok().stdout, "6 tenants: nothing found\n");
 }
+
+#[test]
+fn a_tenant_cannot_keep_another_ones_purge_from_ending() {
+    let isolated = PasswordServer::start();
+    let project = &isolated.project;
+    project.file("tenure.toml", "[tenants]\nroles = true\n");
+    project.db.run(
+        "CREATE ROLE ops LOGIN CREATEROLE PASSWORD 'ops'; GRANT TEMPORARY ON DATABASE tenure TO PUBLIC; \
+         DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO ops', current_database()); END $$",
+    );
+    let url = project.db.url.replacen("://tenure@", "://ops:ops@", 1);
+    let run = |line: &str| project.run_env(&[("DATABASE_URL", &url)], line);
+    run("migrate up").passes();
+    let created = run("tenant create attacker --login --format json").ok();
+    let (role, password) = passwords(&serde_json::from_str(&created.stdout).unwrap()).remove(0);
+    for slug in ["victim", "other"] {
+        run(&format!("tenant create {slug}")).passes();
+    }
+    // Objects of the attacker, with privileges for the others' roles that an operator without superuser rights cannot revoke.
+    let mut session = isolated.login(&role, &password).unwrap();
+    for grant in [
+        "SELECT lo_create(77)",
+        "GRANT SELECT ON LARGE OBJECT 77 TO org_victim, org_other",
+        "CREATE TEMPORARY TABLE bait (id int)",
+        "GRANT SELECT ON bait TO org_victim",
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO org_victim",
+    ] {
+        session.run(grant).unwrap();
+    }
+    for slug in ["victim", "other"] {
+        run(&format!("tenant drop {slug} --confirm {slug}")).passes();
+        let output = run(&format!("tenant drop {slug} --purge --now --confirm {slug} --format json")).ok();
+        let purged: Value = serde_json::from_str(&output.stdout).unwrap();
+        let kept = purged["purged"][0]["kept_role"].as_str().unwrap_or_default();
+        assert!(kept.starts_with("dropped_") && kept.contains("large object 77"), "{purged:#}");
+        assert_eq!(
+            project.db.value(&format!("SELECT count(*)::text FROM pg_roles WHERE rolname = 'org_{slug}'")),
+            "0"
+        );
+        run(&format!("tenant create {slug}")).passes();
+    }
+    let left = "SELECT count(*)::text FROM datalinx_platform.tenant_version WHERE status = 'dropped'";
+    assert_eq!(project.db.value(left), "0");
+}

@@ -7,6 +7,7 @@ mod grants;
 mod logins;
 mod role_conflicts;
 mod role_lifecycle;
+mod role_placeholder;
 mod server;
 mod settings;
 mod unshown_passwords;

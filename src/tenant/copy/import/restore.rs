@@ -307,7 +307,8 @@ impl Restore<'_> {
         let settings = &self.project.settings;
         let schema = &self.identity.schema;
         let mut message = SqlBatch::default();
-        self.revoke_from_original(connection, created_role, &mut message).await?;
+        self.revoke_from_original(connection, &mut message).await?;
+        let policies = self.policies_of_original(connection).await?;
         if self.replaced.is_none() {
             self.register(connection, &mut message).await?;
         }
@@ -320,16 +321,23 @@ impl Restore<'_> {
             let template = Project::template(project, Some(template))?;
             Ok::<_, Failure>(Owner { schema, template, version: self.platform, reach: Reach::Filled })
         };
-        match &self.replaced {
-            Some((_, Some(role))) => {
+        let role = if let Some((_, role)) = &self.replaced {
+            if let Some(role) = role {
                 role::hand_over(&mut message, self.project, &owner(self.project)?, (role, DROPPED))?;
             }
-            Some((_, None)) => {}
-            None => {
-                if let Some((role, _)) = role::usual(settings, schema)? {
-                    role::make(&mut message, self.project, &owner(self.project)?, (&role, None))?;
-                }
+            role.clone()
+        } else {
+            let role = role::usual(settings, schema)?.map(|(role, _)| role);
+            if let Some(role) = &role {
+                role::make(&mut message, self.project, &owner(self.project)?, (role, None))?;
             }
+            role
+        };
+        for policy in &policies {
+            message.push(&policy.given_to(schema, role.as_ref())?);
+        }
+        if let Some(role) = self.manifest.own_role.as_ref().filter(|_| created_role) {
+            message.push(&format!("DROP ROLE {}", Identifier::new(role.as_str())?.quoted()));
         }
         let row = HistoryRow {
             schema,
@@ -407,7 +415,6 @@ impl Restore<'_> {
     async fn revoke_from_original(
         &self,
         connection: &mut Connection,
-        created_role: bool,
         message: &mut SqlBatch,
     ) -> Result<(), Failure> {
         let former = self.identity.former.as_str();
@@ -420,15 +427,64 @@ impl Restore<'_> {
             let role = Identifier::new(role.as_str())?.quoted();
             revoke_all(connection, (&self.identity.schema, &role), message).await?;
         }
-        if let Some(role) = self.manifest.own_role.as_ref().filter(|_| created_role) {
-            message.push(&format!("DROP ROLE {}", Identifier::new(role.as_str())?.quoted()));
-        }
         Ok(())
+    }
+
+    /// The policies in the copy that are for the original's role.
+    async fn policies_of_original(&self, connection: &mut Connection) -> Result<Vec<Policy>, Failure> {
+        let Some(role) = &self.manifest.own_role else { return Ok(Vec::new()) };
+        let sql = format!(
+            "SELECT relname::text AS table_name, polname::text AS name, \
+                 (SELECT string_agg(CASE WHEN other = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(other)) END, ', ') \
+                  FROM unnest(polroles) AS other WHERE other <> r.oid) AS others \
+             FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = polrelid \
+                 JOIN pg_catalog.pg_roles r ON rolname = {} AND r.oid = ANY (polroles) \
+             WHERE relnamespace = {}::pg_catalog.regnamespace ORDER BY 1, 2",
+            literal(role),
+            literal(&self.identity.schema.quoted()),
+        );
+        let sets = connection.query_batch(&sql).await;
+        let sets = sets.map_err(|server_error| server_error.failure("reading the policies of the copy"))?;
+        sets.iter().flatten().map(Policy::of).collect()
     }
 
     fn doing(&self) -> String {
         let verb = if self.replaced.is_some() { "restoring" } else { "importing" };
         format!("{verb} {}", self.identity.slug)
+    }
+}
+
+/// A policy for the role of the original tenant.
+struct Policy {
+    table: Identifier,
+    name: Identifier,
+    /// Its other roles, as SQL.
+    others: Option<String>,
+}
+
+impl Policy {
+    fn of(row: &Row) -> Result<Self, Failure> {
+        Ok(Self {
+            table: Identifier::new(row.text("table_name")?)?,
+            name: Identifier::new(row.text("name")?)?,
+            others: row.optional_text("others")?,
+        })
+    }
+
+    /// The statement that replaces the original's role by the tenant's own.
+    fn given_to(&self, schema: &SchemaName, role: Option<&Identifier>) -> Result<String, Failure> {
+        let roles: Vec<String> =
+            role.map(Identifier::quoted).into_iter().chain(self.others.clone()).collect();
+        let Self { table, name, .. } = self;
+        if roles.is_empty() {
+            let message =
+                format!("the policy {name} on {table} is for the tenant's role, but tenants have none here");
+            return Err(
+                Failure::new(Code::Settings, message).hint("set roles = true under [tenants] in tenure.toml")
+            );
+        }
+        let (name, table) = (name.quoted(), table.quoted());
+        Ok(format!("ALTER POLICY {name} ON {}.{table} TO {}", schema.quoted(), roles.join(", ")))
     }
 }
 
