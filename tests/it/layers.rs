@@ -64,7 +64,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "settings", "chain", "sql", "ident", "error",
         ],
     ),
-    ("django", &["project", "program", "chain", "sql", "ident", "error"]),
+    ("django", &["project", "program", "template", "chain", "sql", "ident", "error"]),
     (
         "drift",
         &[
