@@ -186,7 +186,6 @@ fn setup(code: Code) -> Setup {
         | Code::RunUnknown
         | Code::WaitTimeout
         | Code::BaselineRefused => usage(),
-        Code::RegistryNotFound => Setup::of(Project::empty()),
         Code::BaselineMissing => {
             let setup = Setup::of(Project::seeds());
             setup.project.db.run(
@@ -223,7 +222,7 @@ fn setup(code: Code) -> Setup {
             Setup::of(project)
         }
         Code::Settings => file("tenure.toml", "[verify.levels]\ndrop-colum = \"warn\"\n"),
-        Code::NoProject => Setup::of(Project::empty()),
+        Code::NoProject | Code::RegistryNotFound => Setup::of(Project::empty()),
         Code::NoMigrations => with_settings(Setup::of(Project::empty()), ""),
         Code::NoMergeBase => {
             let setup = usage();

@@ -46,7 +46,8 @@ impl Django {
 
     /// With the settings of Tenure, and the command of `manage.py`.
     fn settings(&self, settings: &str) {
-        let manage = format!("[django]\nmanage = [{:?}, \"manage.py\"]\n", self.python.join("python"));
+        let python = self.python.join("python");
+        let manage = format!("[django]\nmanage = ['{}', \"manage.py\"]\n", python.display());
         self.project.file("tenure.toml", format!("{settings}{manage}record = true\n"));
     }
 
