@@ -368,6 +368,26 @@ pub fn with_other_word(text: &str, word: &str, other: &str) -> String {
     shown + rest
 }
 
+/// The text with `other` for `word` where it is not part of a longer word. Quotes around it are removed.
+pub fn without_word(text: &str, word: &str, other: &str, is_in_word: impl Fn(char) -> bool) -> String {
+    let (mut written, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(word) {
+        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
+        let last = before.chars().next_back().or_else(|| written.chars().next_back());
+        if last.is_some_and(&is_in_word) || after.starts_with(&is_in_word) {
+            written.push_str(&rest[..at + word.len()]);
+            rest = after;
+            continue;
+        }
+        let quoted = before.strip_suffix('"').zip(after.strip_prefix('"'));
+        let (before, after) = quoted.unwrap_or((before, after));
+        written.push_str(before);
+        written.push_str(other);
+        rest = after;
+    }
+    written + rest
+}
+
 /// Quotes `text` as an SQL string literal. A text with backslashes becomes an escape string, so the result does not depend
 /// on `standard_conforming_strings` (manual, chapter 4.1.2.1).
 pub fn literal(text: &str) -> String {

@@ -5,13 +5,14 @@
 //! - language, pure: [`error`], [`ident`], [`sql`], [`chain`], [`settings`], [`event`], [`output`], [`queries`], [`verify`],
 //!   [`template`]
 //! - machinery: [`program`], [`postgres`], [`project`], [`executor`]
-//! - features: [`isolation`], [`branch`], [`restore_point`], [`doctor`], [`migrate`], [`wait`], [`runs`], [`diagram`], [`tenant`], [`shadow`], [`drift`], [`report`], [`dry_run`],
+//! - features: [`isolation`], [`branch`], [`restore_point`], [`doctor`], [`migrate`], [`wait`], [`runs`], [`diagram`], [`tenant`], [`shadow`], [`drift`], [`init`], [`django`], [`report`], [`dry_run`],
 //!   and [`cli`], which calls them
 
 pub mod branch;
 pub mod chain;
 pub mod cli;
 pub mod diagram;
+pub mod django;
 pub mod doctor;
 pub mod drift;
 pub mod dry_run;
@@ -19,6 +20,7 @@ pub mod error;
 pub mod event;
 pub mod executor;
 pub mod ident;
+pub mod init;
 pub mod isolation;
 pub mod migrate;
 pub mod output;

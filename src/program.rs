@@ -19,6 +19,8 @@ pub enum Needs {
     Terminal,
     /// The user's variables and the database URL: for the `after_create` command (docs/provisioning.md).
     Hook,
+    /// All variables: for the user's own `manage.py`, which is configured with them (docs/django.md).
+    Everything,
 }
 
 /// The folders of programs and libraries.
@@ -94,10 +96,14 @@ impl Needs {
             Self::Connection => &[SEARCH, USER, CONNECTION],
             Self::Terminal => &[SEARCH, USER, TERMINAL],
             Self::Hook => &[SEARCH, USER, HOOK],
+            Self::Everything => &[],
         }
     }
 
     fn includes(self, name: &OsStr) -> bool {
+        if self == Self::Everything {
+            return true;
+        }
         let is_locale = |name: &str| self != Self::Nothing && name.starts_with("LC_");
         name.to_str()
             .is_some_and(|name| is_locale(name) || self.lists().iter().any(|list| list.contains(&name)))

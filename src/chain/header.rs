@@ -100,6 +100,16 @@ pub fn template_line(script: &Script) -> Result<Option<(Version, Range<usize>)>,
     Ok(Some((version, line.range)))
 }
 
+impl Script {
+    /// The Django migrations that the file contains, from its lines `-- Django: app.name`.
+    pub fn django_migrations(&self) -> impl Iterator<Item = (String, String)> {
+        let named = lines(self).filter(|line| line.key == "django");
+        named
+            .filter_map(|line| line.value.split_once('.'))
+            .map(|(app, name)| (app.to_owned(), name.to_owned()))
+    }
+}
+
 impl ScopeLines {
     /// Reads the `-- Scope:` lines of the whole file.
     pub fn read(script: &Script) -> Result<Self, ChainError> {

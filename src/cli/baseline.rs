@@ -2,7 +2,7 @@
 
 use super::{Context, command_line, database};
 use crate::chain::Version;
-use crate::error::Failure;
+use crate::error::{Code, Failure};
 use crate::migrate;
 use crate::migrate::VersionChange;
 use crate::output::Text;
@@ -17,7 +17,17 @@ pub(super) struct Baselined<'a> {
 }
 
 pub(super) async fn run(context: &Context, version: &Version) -> Result<u8, Failure> {
-    let project = context.project()?;
+    let no_file = |failure: Failure| {
+        match failure.code {
+        Code::VersionNotInChain | Code::NoMigrations => failure.hint(format!(
+            "no file leads to {version} or starts there: `tenure migrate new NAME --from {version}` writes a first migration \
+             that starts there; `tenure init --from-database` writes the files of the database, in a new folder"
+        )),
+        _ => failure,
+    }
+    };
+    let project = context.project().map_err(no_file)?;
+    project.chain.find(version).map_err(|error| no_file(error.into()))?;
     let mut connection = database::connect(context, &project.root).await?;
     let declared =
         if context.global.yes { migrate::BaselineCheck::Skip } else { migrate::BaselineCheck::Enforce };

@@ -56,6 +56,7 @@ documents! {
     overview::Overview: "overview";
     overview::NoProject: "overview";
     init::Initialized<'_>: "init";
+    crate::init::Initialized: "init";
     demo::DemoRun<'_>: "demo";
     doctor::Diagnosis: "doctor";
     dev::DevStarted<'_>: "dev start";
@@ -84,6 +85,7 @@ documents! {
     isolation::Audited: "tenant audit";
     template::Checked: "template check";
     template::Squashed: "template squash";
+    crate::init::FromSchema: "template from-schema";
     queries::CapturedTo<'_>: "queries capture";
     diagram::Drawn<'_>: "diagram";
     html_report::ReportWritten<'_>: "report";
@@ -97,6 +99,7 @@ documents! {
     tenant::lifecycle::Dropped: "tenant drop";
     WithError<&tenant::lifecycle::Purged>: "tenant drop";
     tenant::Adopted: "tenant adopt";
+    tenant::AdoptedAll: "tenant adopt";
     WithError<&copying::Different<'_>>: "tenant adopt" "tenant clone";
     tenant::Cloned: "tenant clone";
     tenant::Exported: "tenant export";

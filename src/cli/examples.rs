@@ -57,6 +57,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("tenure migrate new \"add phone\"", "Create the file of the next patch version"),
             (
+                "tenure migrate new --from-django monitor",
+                "Write the next migration of a Django app as a file",
+            ),
+            (
                 "tenure migrate new \"split names\" --scope tenant --bump minor",
                 "For tenants, as a minor version",
             ),
@@ -127,10 +131,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("tenant resume", &[("tenure tenant resume acme", "Resume it")]),
     (
         "tenant adopt",
-        &[(
-            "tenure tenant adopt org_acme --slug acme --version 1.4.0",
-            "Register an existing schema that has version 1.4.0",
-        )],
+        &[
+            (
+                "tenure tenant adopt org_acme --slug acme --version 1.4.0",
+                "Register an existing schema that has version 1.4.0",
+            ),
+            ("tenure tenant adopt --all", "Register every schema of the registry that matches the files"),
+        ],
     ),
     (
         "tenant clone",
@@ -169,6 +176,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("template check", &[("tenure template check --shadow", "Also create a tenant on a throwaway database")]),
     ("template squash", &[("tenure template squash default", "Write the template for the latest version")]),
     (
+        "template from-schema",
+        &[("tenure template from-schema org_acme --name large", "Write a template that creates this schema")],
+    ),
+    (
         "verify",
         &[
             ("tenure verify", "Check all migrations and templates"),
@@ -206,6 +217,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("tenure init", "Create a project in the current folder"),
             ("tenure init --platform shop", "Name the platform's schema shop"),
+            ("tenure init --from-database", "Write and prove the files of an existing database"),
         ],
     ),
     ("demo", &[("tenure demo", "Run the example")]),

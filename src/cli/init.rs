@@ -1,16 +1,19 @@
 //! `tenure init`
 
-use schemars::JsonSchema;
-use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Context, io};
+use super::args::Format;
+use super::{Context, command_line, database, io, ui, unless_interrupted};
 use crate::error::{Code, Failure, Place};
 use crate::ident::Identifier;
+use crate::init::{self, InitRequest};
+use crate::migrate::{self, BaselineCheck};
 use crate::output::Text;
-use crate::project::SETTINGS_FILE;
+use crate::project::{MIGRATIONS, Root, SETTINGS_FILE, TEMPLATES};
 use crate::sql;
 
 /// Path and text of a file of a new project.
@@ -49,6 +52,13 @@ pub(super) struct InitArgs {
     /// Name of the platform's schema, which all tenants share
     #[arg(long, value_name = "NAME", default_value = "platform")]
     platform: String,
+    /// Write the files of an existing database: the platform as a first migration, one tenant as the template; prove
+    /// them on a private server, then ask whether the database gets the baseline (`--yes` in scripts)
+    #[arg(long, conflicts_with = "platform")]
+    from_database: bool,
+    /// Schema of the tenant that becomes the template [default: the first of the most frequent shape]
+    #[arg(long, value_name = "SCHEMA", requires = "from_database")]
+    tenant: Option<String>,
 }
 
 /// The commands to run next, with their effects.
@@ -67,19 +77,75 @@ pub(super) struct Initialized<'a> {
     next: &'a [&'a str],
 }
 
-pub(super) fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
-    let root =
-        context.global.project.as_ref().map_or_else(|| context.here.clone(), |dir| context.here.join(dir));
-    for taken in ["tenure.toml", "migrations", "tenant_templates"] {
+pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
+    if args.from_database {
+        return Box::pin(from_database(context, args)).await;
+    }
+    new_project(context, args)
+}
+
+/// The folder of the new project.
+fn root(context: &Context) -> PathBuf {
+    context.global.project.as_ref().map_or_else(|| context.here.clone(), |dir| context.here.join(dir))
+}
+
+/// Writes the files of a database. Existing settings are kept.
+async fn from_database(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
+    let root = root(context);
+    expect_free(&root, &[MIGRATIONS, TEMPLATES])?;
+    std::fs::create_dir_all(&root).map_err(|error| io(&root, &error))?;
+    let has_settings = root.join(SETTINGS_FILE).exists();
+    let given = if has_settings { Some(Root::find(Some(&root), &root)?.settings) } else { None };
+    let mut connection = database::connect(context, &root).await?;
+    let environment = database::environment();
+    let request = InitRequest {
+        root: &root,
+        settings: given.as_ref(),
+        tenant: args.tenant.as_deref(),
+        environment: &environment,
+    };
+    let mut put = |path: &str, text: &str| write(&root, [(path, text)]);
+    let mut done =
+        unless_interrupted(Box::pin(init::from_database(&mut connection, request, &mut put))).await?;
+    let is_human = context.ui.format == Format::Human;
+    if is_human {
+        ui::print(&init::text::initialized(&done, context.ui.stdout_paint()))?;
+    }
+    let question = format!("declare the platform's version in the database as {}", done.version);
+    if done.proved && !done.has_version && context.ui.confirm(&question).is_ok() {
+        let project = Root::find(Some(&root), &root)?.load()?;
+        let command = command_line("init --from-database");
+        let declared = (&done.version, BaselineCheck::Enforce);
+        migrate::baseline(&mut connection, &project, declared, &command).await?;
+        done.baseline = true;
+    }
+    connection.close().await;
+    if is_human {
+        ui::print(&init::text::next(&done, context.ui.stdout_paint()))?;
+    } else {
+        context.ui.result(&done, |paint| init::text::next(&done, paint))?;
+    }
+    Ok(done.outcome.exit_code())
+}
+
+/// Fails if the folder has one of these.
+fn expect_free(root: &Path, names: &[&str]) -> Result<(), Failure> {
+    for taken in names {
         if root.join(taken).exists() {
             return Err(Failure::new(
                 Code::ProjectExists,
                 format!("{taken} already exists: this folder contains a project"),
             )
-            .at(Place::File(taken.to_owned()))
+            .at(Place::File((*taken).to_owned()))
             .hint("`tenure status` shows its state"));
         }
     }
+    Ok(())
+}
+
+fn new_project(context: &Context, args: &InitArgs) -> Result<u8, Failure> {
+    let root = root(context);
+    expect_free(&root, &[SETTINGS_FILE, MIGRATIONS, TEMPLATES])?;
     let platform = platform(&args.platform)?;
     let files = NEW_PROJECT.iter().map(|(path, text)| {
         let name =
@@ -126,9 +192,9 @@ fn platform(name: &str) -> Result<Identifier, Failure> {
 }
 
 /// Writes files below `root`.
-pub(super) fn write(
+pub(super) fn write<'f>(
     root: &Path,
-    files: impl IntoIterator<Item = (&'static str, impl AsRef<[u8]>)>,
+    files: impl IntoIterator<Item = (&'f str, impl AsRef<[u8]>)>,
 ) -> Result<(), Failure> {
     for (path, text) in files {
         let path = root.join(path);

@@ -30,7 +30,7 @@ pub(super) enum Migrate {
 pub(super) async fn run(context: &Context, verb: Migrate) -> Result<u8, Failure> {
     match verb {
         Migrate::Up(args) => up::run(context, &args).await,
-        Migrate::New(args) => new::run(context, &args),
+        Migrate::New(args) => new::run(context, &args).await,
         Migrate::History(args) => history::run(context, &args).await,
         Migrate::Baseline { at } => baseline::run(context, &at).await,
         Migrate::Repair => repair::run(context).await,

@@ -271,7 +271,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Drift(args) => drift::run(context, &args).await,
         Command::Queries(verb) => queries::run(context, verb).await,
         Command::Branch(verb) => branch::run(context, &verb).await,
-        Command::Init(args) => init::run(context, &args),
+        Command::Init(args) => init::run(context, &args).await,
         Command::Demo(args) => demo::run(context, &args).await,
         Command::Dev(verb) => dev::run(context, verb).await,
         Command::Doctor => doctor::run(context).await,

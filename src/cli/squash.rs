@@ -41,6 +41,16 @@ impl Place {
         Ok(Self { name, root, old: Vec::new() })
     }
 
+    /// A new folder for the template `name`.
+    pub(super) fn new_template(root: &Path, name: &str) -> Result<Self, Failure> {
+        let folder = format!("{TEMPLATES}/{name}");
+        if root.join(&folder).exists() {
+            return Err(Failure::new(Code::TemplateExists, format!("{folder} already exists"))
+                .hint("choose another name with --name"));
+        }
+        Ok(Self { name: name.to_owned(), root: root.to_owned(), old: Vec::new() })
+    }
+
     /// Writes the files to a staging folder, then swaps the folders, so that a reader sees the old template or the
     /// new one. Restores the old folder if `validate` fails. Returns the names of the new and the old files.
     pub(super) fn write(

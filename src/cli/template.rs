@@ -6,6 +6,8 @@ use super::report::{self, ReportArgs};
 use super::shadow::ShadowExtensions;
 use super::{Context, database, shadow as shadows, squash, unless_interrupted};
 use crate::error::Failure;
+use crate::ident::SchemaName;
+use crate::init;
 use crate::project::check_templates;
 use crate::shadow;
 use crate::template::{self, Checked, Squashed};
@@ -16,6 +18,8 @@ pub(super) enum Template {
     Check(CheckArgs),
     /// Write a new template version for the latest version and prove that it creates the same tenant
     Squash(SquashArgs),
+    /// Write a template that creates a schema of the database, and prove it
+    FromSchema(FromSchemaArgs),
 }
 
 #[derive(Debug, Args)]
@@ -48,10 +52,20 @@ pub(super) struct SquashArgs {
     extensions: ShadowExtensions,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct FromSchemaArgs {
+    /// Name of the tenant's schema
+    schema: String,
+    /// Name of the new template
+    #[arg(long, default_value = "default")]
+    name: String,
+}
+
 pub(super) async fn run(context: &Context, verb: Template) -> Result<u8, Failure> {
     match verb {
         Template::Check(args) => check(context, &args).await,
         Template::Squash(args) => squash(context, &args).await,
+        Template::FromSchema(args) => Box::pin(from_schema(context, &args)).await,
     }
 }
 
@@ -77,6 +91,20 @@ async fn checked(context: &Context, args: &CheckArgs) -> Result<Checked, Failure
     Ok(checked)
 }
 
+async fn from_schema(context: &Context, args: &FromSchemaArgs) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let place = squash::Place::new_template(&project.root, &args.name)?;
+    let mut connection = database::connect(context, &project.root).await?;
+    let environment = database::environment();
+    let what = (args.schema.as_str(), args.name.as_str());
+    let work = Box::pin(init::template_from_schema(&mut connection, &project, what, &environment));
+    let mut done = unless_interrupted(work).await?;
+    connection.close().await;
+    (done.files, _) = place.write(&done.new_files, || context.project().map(drop))?;
+    context.ui.result(&done, |paint| init::text::from_schema(&done, paint))?;
+    Ok(done.outcome.exit_code())
+}
+
 async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, Failure> {
     let project = context.project()?;
     let template = project.template(args.name.as_deref())?;
@@ -95,8 +123,8 @@ async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, Failure> {
         let shadow =
             unless_interrupted(shadows::open(&project, args.shadow_url.as_deref(), &args.extensions)).await?;
         let (url, environment) = (shadow.url().clone(), database::environment());
-        let dump = |name: &str, schema: &_, major| {
-            crate::postgres::dump(&url.with_database(name), schema, major, &environment)
+        let dump = |name: &str, schema: &SchemaName, major| {
+            crate::postgres::dump(&url.with_database(name), std::slice::from_ref(schema), major, &environment)
         };
         let files = unless_interrupted(Box::pin(shadow::squash(&project, template, shadow, &dump))).await?;
         (squashed.files, squashed.removed) = place.write(&files, || context.project().map(drop))?;

@@ -10,18 +10,18 @@ mod server_objects;
 pub mod text;
 
 pub use self::result::{Basis, ComparedWith, DriftCounts, Drifted};
+pub use self::server_objects::ServerObjects;
 use std::collections::{BTreeMap, HashMap};
 
 use futures_util::future::join;
 
 use self::compare::Group;
 use self::reference::{Expected, Reference};
-use self::server_objects::ServerObjects;
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::ident::{SchemaName, Slug};
 use crate::postgres::Connection;
-use crate::postgres::catalog::{self, Change, SchemaDifference, SchemaSnapshot};
+use crate::postgres::catalog::{self, Change, Fingerprint, SchemaDifference, SchemaSnapshot};
 use crate::postgres::metadata::platform_fingerprint::{self, PlatformDrift};
 use crate::postgres::metadata::{Tenant, state, unknown_tenant};
 use crate::postgres::server::Environment;
@@ -116,6 +116,24 @@ pub async fn drift(
         let found = platform_differences(connection, project, platform.as_ref()).await?;
         drifted.differences.extend(found);
     }
+    drifted.differences.sort_by(|one, other| one.schema.cmp(&other.schema));
+    Ok(drifted)
+}
+
+/// Compares `tenants`, which may have no version yet, with the schema that the files create at `version`.
+pub async fn compare_as(
+    connection: &mut Connection,
+    (version, template): (&Version, &str),
+    tenants: &[Tenant],
+    (print, snapshot): (Fingerprint, SchemaSnapshot),
+) -> Result<Drifted, Failure> {
+    let schemas: Vec<SchemaName> = tenants.iter().map(|tenant| tenant.schema.clone()).collect();
+    let prints = fingerprints::take(connection, &schemas).await?;
+    let snapshot = snapshot.without(|key| key.kind == catalog::Kind::Extension);
+    let key = (version.clone(), template.to_owned(), BTreeMap::new());
+    let group = Group::of(key, tenants, Ok(Reference { print, snapshot }), &prints);
+    let mut drifted = Drifted::default();
+    group.compare(connection, |_| true, &mut drifted).await?;
     drifted.differences.sort_by(|one, other| one.schema.cmp(&other.schema));
     Ok(drifted)
 }

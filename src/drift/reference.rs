@@ -73,7 +73,7 @@ async fn create_on_private_server(
     })?;
     let environment = Environment { bindir: Some(binaries.folder().to_owned()), ..environment.clone() };
     // The extensions of the database are not a file's choice.
-    let extensions = server_objects.extensions();
+    let extensions = server_objects.extension_names();
     let request = ShadowRequest {
         url: None,
         extensions: &extensions,

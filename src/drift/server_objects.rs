@@ -10,7 +10,7 @@ use crate::shadow::Shadow;
 
 /// Names of roles and extensions.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ServerObjects {
+pub struct ServerObjects {
     roles: Vec<Identifier>,
     extensions: Vec<(Identifier, Identifier)>,
 }
@@ -23,7 +23,7 @@ const EXTENSIONS: &str = "SELECT extname::text AS name, nspname::text AS schema 
 
 impl ServerObjects {
     /// Reads the roles and extensions.
-    pub(super) async fn of(connection: &mut Connection) -> Result<Self, Failure> {
+    pub async fn of(connection: &mut Connection) -> Result<Self, Failure> {
         let sets = connection
             .query_batch(&format!("{ROLES}; {EXTENSIONS}"))
             .await
@@ -41,18 +41,19 @@ impl ServerObjects {
         Ok(found)
     }
 
+    /// The extensions with their schemas, in the order of their creation.
+    pub fn extensions(&self) -> &[(Identifier, Identifier)] {
+        &self.extensions
+    }
+
     /// The names of the extensions.
-    pub(super) fn extensions(&self) -> Vec<String> {
+    pub fn extension_names(&self) -> Vec<String> {
         self.extensions.iter().map(|(extension, _)| extension.as_str().to_owned()).collect()
     }
 
     /// Creates the missing roles, of which the shadow's role becomes a member, and the missing extensions of the schema `public`.
     /// Extensions in other schemas are created by the files.
-    pub(super) async fn create(
-        &self,
-        shadow: &mut Shadow,
-        tenant_roles: &[Identifier],
-    ) -> Result<(), Failure> {
+    pub async fn create(&self, shadow: &mut Shadow, tenant_roles: &[Identifier]) -> Result<(), Failure> {
         let Some(mut superuser) = shadow.superuser().await? else { return Ok(()) };
         let member = shadow.connection.restricted_role().map(|role| role.name().quoted()).unwrap_or_default();
         let existing = Self::of(&mut superuser).await?;

@@ -59,6 +59,7 @@ pub async fn verify(
     observe: impl AsyncFnOnce(&[&Migration]) -> Result<EffectsByFile, Failure>,
 ) -> Result<Verdict, Failure> {
     let prepared = Prepared::look(connection, project, request).await?;
+    prepared.expect_no_tables(connection, project).await?;
     let pending = prepared.pending(project);
     let effects_by_file = observe(&pending).await?;
     let review = Review::of(project, pending.iter().copied(), [], &effects_by_file, Focus::default())?;

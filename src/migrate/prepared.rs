@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::chain::{Divergence, FleetState, Migration, Plan, Stage};
-use crate::error::Failure;
+use crate::chain::{Divergence, FleetState, Migration, Plan, Stage, Version};
+use crate::error::{Code, Failure};
 use crate::executor::Request;
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
+use crate::postgres::extensions;
 use crate::postgres::metadata::state::{self, State};
 use crate::postgres::metadata::unknown_tenant;
 use crate::project::Project;
+use crate::sql::Scope;
 
 /// A request and its plan on a database, not verified.
 #[derive(Debug)]
@@ -75,6 +77,39 @@ impl Prepared {
             plan.add_pool(&project.chain, fleet, &state.pool, (request.to.as_ref(), request.reach))?;
         }
         Ok(Self { request, state, plan, only, newer: None })
+    }
+
+    /// Fails if the database has no version, but tables that the first migration creates: it was made by other means.
+    pub(super) async fn expect_no_tables(
+        &self,
+        connection: &mut Connection,
+        project: &Project,
+    ) -> Result<(), Failure> {
+        let pending = self.pending(project);
+        let first = pending.first().filter(|first| *first.from() == Version::ZERO && first.transactional);
+        let Some(first) = first.filter(|_| self.state.platform == Version::ZERO) else { return Ok(()) };
+        let platform = project.settings.platform_schema();
+        let creates =
+            first.part(Scope::Platform).filter(|statement| !statement.only_if_missing(&first.script));
+        let names = creates.filter(|statement| statement.verb() == "CREATE TABLE").filter_map(|statement| {
+            let name = statement.names.first().filter(|name| name.is_new_table())?;
+            Some((name.schema.as_deref().unwrap_or(platform.as_str()), name.name.as_str()))
+        });
+        let names: Vec<_> = names.collect();
+        let Some((schema, table)) = extensions::first_existing_table(connection, &names).await? else {
+            return Ok(());
+        };
+        Err(Failure::new(
+            Code::BaselineMissing,
+            format!(
+                "the database has the table {schema}.{table}, which {} creates, but no history of Tenure",
+                first.file
+            ),
+        )
+        .hint(
+            "`tenure migrate baseline VERSION` declares the version of a database that other means have migrated; \
+             `tenure init --from-database` writes the files of one, in a new folder",
+        ))
     }
 
     /// Number of registry rows without a version, which no plan migrates; 0 if tenants were requested by name.

@@ -1,4 +1,5 @@
-//! The units' search path: schemas that do not exist, and extensions outside of it.
+//! The units' search path: schemas that do not exist, and extensions outside of it. And tables that a migration would create
+//! again.
 
 use super::Connection;
 use crate::error::Failure;
@@ -26,6 +27,31 @@ pub async fn outside_search_path(
         .await
         .map_err(|server_error| server_error.failure("reading the extensions"))?;
     sets.iter().flatten().map(|row| Ok((row.text("name")?, row.text("home")?))).collect()
+}
+
+/// Returns the first of these tables, each with its schema, that exists.
+pub async fn first_existing_table(
+    connection: &mut Connection,
+    tables: &[(&str, &str)],
+) -> Result<Option<(String, String)>, Failure> {
+    if tables.is_empty() {
+        return Ok(None);
+    }
+    let list: Vec<String> = tables
+        .iter()
+        .enumerate()
+        .map(|(nth, (schema, table))| format!("({nth}, {}, {})", literal(schema), literal(table)))
+        .collect();
+    let sql = format!(
+        "SELECT schema, name FROM (VALUES {}) made (nth, schema, name) WHERE EXISTS (SELECT FROM pg_catalog.pg_class c \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = schema AND c.relname = name) \
+         ORDER BY nth LIMIT 1",
+        list.join(", ")
+    );
+    let sets = connection.query_batch(&sql).await;
+    let sets = sets.map_err(|server_error| server_error.failure("reading the tables of the database"))?;
+    let first = sets.iter().flatten().next();
+    first.map(|row| Ok((row.text("schema")?, row.text("name")?))).transpose()
 }
 
 /// Returns those schemas of `names` that do not exist.

@@ -40,6 +40,24 @@ pub struct Settings {
     pub audit: Audit,
     /// `[branch]`
     pub branch: BranchSettings,
+    /// `[django]`
+    pub django: Django,
+}
+
+/// `[django]`: the Django project whose migrations become files.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Django {
+    /// The command that runs `manage.py`, in the project's folder: the program and its arguments.
+    pub manage: Vec<String>,
+    /// Whether a file from a Django migration also records it in `django_migrations`.
+    pub record: bool,
+}
+
+impl Default for Django {
+    fn default() -> Self {
+        Self { manage: vec!["python3".to_owned(), "manage.py".to_owned()], record: false }
+    }
 }
 
 /// `[platform]`: the shared schema.

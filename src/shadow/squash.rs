@@ -9,7 +9,7 @@ use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::catalog::server_major;
 use crate::project::{Project, TEMPLATES};
-use crate::sql::ScopedNames;
+use crate::sql::{ORG_SCHEMA, ScopedNames};
 use crate::template::{Layout, NewFile, SchemaDump, Template};
 use crate::tenant::After;
 
@@ -44,8 +44,8 @@ async fn squash_on(
     migrate_to_latest(connection, project).await?;
     let old = TenantPair::make(connection, project, (&template.name, After::Nothing), 0).await?;
     let (database, major) = (database(connection).await?, server_major(connection).await?);
-    let dumped =
-        SchemaDump::read(&dump(&database, &old.schema, major)?, &old.schema.in_text(), &old.filled_views())?;
+    let dumped = dump(&database, &old.schema, major)?.replace(&old.schema.in_text(), ORG_SCHEMA);
+    let dumped = SchemaDump::read(&dumped, &old.filled_views(), |_, _| true)?;
     let latest = project.chain.latest();
     let rows =
         if old.has_rows() { template.row_statements_to(&project.chain, &latest) } else { vec![Vec::new()] };

@@ -6,6 +6,7 @@ mod code;
 mod column_options;
 mod condition;
 mod definer;
+mod dump;
 mod error;
 mod expected;
 mod index;
@@ -14,6 +15,7 @@ mod names;
 mod one_transaction;
 mod order;
 mod own;
+mod own_name;
 mod parameter;
 mod placeholder;
 mod plpgsql;
@@ -42,15 +44,17 @@ pub use code::{Code, Guard, Runs};
 pub use column_options::without_server_options;
 pub use condition::Condition;
 pub use definer::{reads_nothing, runs_other_text};
+pub use dump::dumped_statements;
 pub use error::SqlError;
 pub use expected::{TenantObjects, expect_in_order};
 pub use index::{IndexParts, TableInDefinition};
 pub use mentions::{Mention, mention};
 pub use names::{MAX_NAME_BYTES, Name, NameRole, RELATIONS, normalized, shortest_form};
 pub use own::{SEQUENCE as OWN_SEQUENCE, TABLES as OWN_TABLES};
+pub use own_name::{OwnName, with_placeholder};
 pub use parameter::{ParameterKind, ParameterUse, ParameterValues, TemplateParameter, opening_lines};
 pub use placeholder::{
-    ORG_ROLE, ORG_SCHEMA, Rendered, Substitution, TenantNames, is_org_schema, names_org_schema,
+    ORG_ROLE, ORG_SCHEMA, Rendered, STAND_IN, Substitution, TenantNames, is_org_schema, names_org_schema,
 };
 pub use qualify::Lookup;
 pub use query::{Destination, Parameter};

@@ -10,7 +10,7 @@ use super::{Lookup, Name, Origin, Script, Statement};
 pub const ORG_SCHEMA: &str = "{org_schema}";
 
 /// The identifier of the same length that the parser gets instead.
-pub(super) const STAND_IN: &str = "_org_schema_";
+pub const STAND_IN: &str = "_org_schema_";
 
 /// The placeholder for the role of a tenant.
 pub const ORG_ROLE: &str = "{org_role}";

@@ -247,6 +247,11 @@ impl Statement {
         self.node(script).has_child(&[SyntaxKind::IF_EXISTS])
     }
 
+    /// Whether it has `IF NOT EXISTS`.
+    pub fn only_if_missing(&self, script: &Script) -> bool {
+        self.node(script).has_child(&[SyntaxKind::IF_NOT_EXISTS])
+    }
+
     /// Whether it may change the setting `name`, given in lower case, as far as the text shows.
     pub fn may_change_setting(&self, script: &Script, name: &str) -> bool {
         let all = [SyntaxKind::RESET, SyntaxKind::DISCARD];

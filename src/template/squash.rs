@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use super::{AFTER_CREATE, Template};
 use crate::chain::{Chain, ChainError, Version};
-use crate::error::{Code, Failure, Source};
-use crate::sql::{Name, ORG_SCHEMA, Scope, Script, TextNames};
+use crate::error::{Code, Failure};
+use crate::sql::{Name, ORG_SCHEMA, Scope, Script, Statement, TextNames, dumped_statements};
 
 /// The order of statements in files. The order of a dump is only valid while the server does not check function bodies, so
 /// several layouts are tried, the most readable first.
@@ -42,13 +42,19 @@ pub struct SchemaDump {
 }
 
 impl SchemaDump {
-    /// Reads the output of `pg_dump --schema-only` for `schema`, whose materialized views without rows are not in `filled`.
-    pub fn read(dump: &str, schema: &str, filled: &[&str]) -> Result<Self, Failure> {
-        let text = without_restrict_commands(dump).replace(schema, ORG_SCHEMA);
-        let script = Script::parse(Source::new("output of pg_dump", text)).map_err(ChainError::from)?;
-        let texts = script.statements.iter().map(|statement| without_array_casts(script.text(statement)));
-        let texts = texts.map(|text| without_owner(&text));
-        let statements: Vec<String> = texts.filter(|text| !is_session_setting(text)).collect();
+    /// Reads the output of `pg_dump --schema-only` for a schema, whose name the placeholder has replaced. `filled` are its
+    /// materialized views with rows. Statements for which `keeps` is false are left out.
+    pub fn read(
+        dump: &str,
+        filled: &[&str],
+        mut keeps: impl FnMut(&Script, &Statement) -> bool,
+    ) -> Result<Self, Failure> {
+        let creates_schema = |statement: &Statement| statement.created_schema().is_some();
+        let statements = dumped_statements(dump, |script, statement| {
+            // Tenure creates the schema itself.
+            !creates_schema(statement) && keeps(script, statement)
+        })
+        .map_err(ChainError::from)?;
         let views = statements.iter().filter(|text| text.starts_with("CREATE MATERIALIZED VIEW "));
         let refreshes = views
             .filter(|text| object_name(text).is_some_and(|name| filled.contains(&name)))
@@ -70,9 +76,18 @@ impl SchemaDump {
         let late: Vec<&String> = routines.into_iter().filter(|text| !tables.contains(text)).collect();
         let mut files: Vec<(String, Vec<&String>)> = Vec::new();
         let first_name = if layout.by_table { "types_and_functions" } else { "schema" };
+        // The file in which each object is created.
+        let mut created_in: Vec<(&str, usize)> = Vec::new();
+        let last_of = |created_in: &[(&str, usize)], text: &str| {
+            let named = TextNames::of(text);
+            let needed = created_in.iter().filter(|(name, _)| named.contains(name));
+            needed.map(|(_, file)| *file).max()
+        };
         for text in tables {
             let created = created_relation(text).filter(|_| layout.by_table);
             let own = object_name(text).and_then(|name| files.iter().position(|(file, _)| *file == name));
+            // After everything that it names.
+            let own = own.map(|own| last_of(&created_in, text).map_or(own, |last| last.max(own)));
             match (created, own.filter(|_| layout.by_table)) {
                 (Some(name), _) => files.push((name.to_owned(), vec![text])),
                 (None, Some(file)) => files[file].1.push(text),
@@ -80,6 +95,9 @@ impl SchemaDump {
                     Some(last) => last.1.push(text),
                     None => files.push((first_name.to_owned(), vec![text])),
                 },
+            }
+            if text.starts_with("CREATE ") {
+                created_in.extend(object_name(text).map(|name| (name, files.len() - 1)));
             }
         }
         if !late.is_empty() {
@@ -89,6 +107,7 @@ impl SchemaDump {
         let mut last = Vec::new();
         for text in after_tables {
             let own = object_name(text).and_then(|name| files.iter().position(|(file, _)| *file == name));
+            let own = own.map(|own| last_of(&created_in, text).map_or(own, |last| last.max(own)));
             match own.filter(|_| layout.by_table && belongs_to_one_table(text)) {
                 Some(file) => files[file].1.push(text),
                 None => last.push(*text),
@@ -234,79 +253,6 @@ fn in_order<'t>(tables: &[&'t String], routines: &[&'t String]) -> Vec<&'t Strin
     order.ordered
 }
 
-/// The statement without the role for which it changes default privileges, the owner of the dumped schema.
-fn without_owner(text: &str) -> String {
-    let rest = text.strip_prefix("ALTER DEFAULT PRIVILEGES FOR ROLE ");
-    match rest.and_then(|rest| rest.split_once(" IN SCHEMA ")) {
-        Some((_, rest)) => format!("ALTER DEFAULT PRIVILEGES IN SCHEMA {rest}"),
-        None => text.to_owned(),
-    }
-}
-
-/// Removes the psql commands `\restrict` and `\unrestrict` around the output of newer releases of `pg_dump`.
-fn without_restrict_commands(dump: &str) -> String {
-    let key = dump.lines().find_map(|line| line.strip_prefix("\\restrict "));
-    let Some(key) = key else { return dump.to_owned() };
-    let frame = [format!("\\restrict {key}"), format!("\\unrestrict {key}")];
-    dump.lines().filter(|line| !frame.iter().any(|mark| mark == line)).fold(
-        String::new(),
-        |mut text, line| {
-            text.push_str(line);
-            text.push('\n');
-            text
-        },
-    )
-}
-
-/// Removes casts that the server adds: `status IN ('a', 'b')` on a `varchar` is printed as `(status)::text = ANY
-/// ((ARRAY['a'::character varying, …])::text[])`, and the parsed result of that is printed differently again.
-fn without_array_casts(text: &str) -> String {
-    const BEFORE: &str = "((ARRAY[";
-    const AFTER: &str = "])::text[])";
-    let (mut written, mut rest) = (String::new(), text);
-    while let Some((before, array)) = rest.split_once(BEFORE) {
-        written.push_str(before);
-        let items = varchar_list(array);
-        if !items.is_empty()
-            && let Some(behind) = array[items.len()..].strip_prefix(AFTER)
-        {
-            let _written = write!(written, "(ARRAY[{items}])");
-            rest = behind;
-        } else {
-            written.push_str(BEFORE);
-            rest = array;
-        }
-    }
-    written + rest
-}
-
-/// The comma-separated `varchar` literals at the start of `text`.
-fn varchar_list(text: &str) -> &str {
-    let mut at = 0;
-    loop {
-        let Some(mut rest) = text[at..].strip_prefix('\'') else { return "" };
-        // A doubled quote is part of the string.
-        while let Some((_, behind)) = rest.split_once('\'') {
-            rest = behind;
-            match rest.strip_prefix('\'') {
-                Some(behind) => rest = behind,
-                None => break,
-            }
-        }
-        let Some(behind) = rest.strip_prefix("::character varying") else { return "" };
-        at = text.len() - behind.len();
-        match behind.strip_prefix(", ") {
-            Some(next) => at = text.len() - next.len(),
-            None => return &text[..at],
-        }
-    }
-}
-
-/// Whether the statement is a session setting of the dump, or creates the schema, which Tenure itself does.
-fn is_session_setting(text: &str) -> bool {
-    starts_with_any(text, &["SET ", "SELECT pg_catalog.set_config(", "CREATE SCHEMA "])
-}
-
 fn starts_with_any(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.starts_with(word))
 }
@@ -407,7 +353,7 @@ mod tests {
 
     /// The names of the files that a layout gives.
     fn names(layout: usize, rows: &[String]) -> Vec<String> {
-        let dumped = SchemaDump::read(DUMP, "org_x", &[]).unwrap();
+        let dumped = SchemaDump::read(&DUMP.replace("org_x", ORG_SCHEMA), &[], |_, _| true).unwrap();
         let files = dumped.files(&Version::ZERO, (rows, ""), Layout::ALL[layout]);
         files.into_iter().map(|(name, _)| name).collect()
     }
@@ -431,25 +377,8 @@ mod tests {
     }
 
     #[test]
-    fn casts_of_string_lists_are_removed() {
-        let list =
-            "CHECK (((a)::text = ANY ((ARRAY['x'::character varying, 'it''s'::character varying])::text[])))";
-        let simplified =
-            "CHECK (((a)::text = ANY (ARRAY['x'::character varying, 'it''s'::character varying])))";
-        assert_eq!(without_array_casts(list), simplified);
-        for other in [
-            "((ARRAY['x'::character varying])::int[])",
-            "((ARRAY[1, 2])::text[])",
-            "((ARRAY['",
-            "((ARRAY[])::text[])",
-        ] {
-            assert_eq!(without_array_casts(other), other);
-        }
-    }
-
-    #[test]
     fn session_settings_and_the_schema_name_are_removed() {
-        let dumped = SchemaDump::read(DUMP, "org_x", &[]).unwrap();
+        let dumped = SchemaDump::read(&DUMP.replace("org_x", ORG_SCHEMA), &[], |_, _| true).unwrap();
         let files = dumped.files(&Version::ZERO, (&[], "-- Uses: \"users\" (select)\n"), Layout::ALL[0]);
         assert_eq!(
             files[1].1,

@@ -18,8 +18,9 @@ mod scratch;
 pub mod text;
 
 pub use copy::{
-    Adopted, Adoption, Cloned, Cloning, Differs, ExportFile, Exported, Extent, IfDifferent, Imported,
-    Restored, Target, adopt, clone, export, import, import_on_throwaway_database, restore,
+    AdoptAll, Adopted, AdoptedAll, Adoption, Cloned, Cloning, Differs, ExportFile, Exported, Extent,
+    IfDifferent, Imported, NotAdopted, Restored, Target, adopt, adopt_all, clone, export, import,
+    import_on_throwaway_database, restore,
 };
 pub use create::{
     After, Creation, Hook, IfExists, NewTenant, RegistryValues, create, from_csv, without_schema,
@@ -29,6 +30,7 @@ pub use lifecycle::{
     resume, suspend, undrop,
 };
 pub use operation::TenantOperation;
+pub use reference::expected_schema;
 pub use result::{Changed, Created, CreatedTenant, FailedTenant, TenantList};
 pub(crate) use roles::Secret;
 pub use roles::{

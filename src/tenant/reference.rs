@@ -11,7 +11,8 @@ use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, Run, SessionState, SqlBatch};
 use crate::postgres::catalog::{
-    self, Change, Kind, Property, SchemaDifference, SchemaSnapshot, Transaction, What,
+    self, Change, Fingerprint, Fingerprints, Kind, Property, SchemaDifference, SchemaSnapshot, Transaction,
+    What,
 };
 use crate::project::Project;
 use crate::template::{BoundParameters, Template};
@@ -25,17 +26,29 @@ pub(super) struct Differences {
     pub(super) access: Vec<SchemaDifference>,
 }
 
-/// The snapshot of a tenant of `template` at `version`. Respects the run's lock timeout; leaves nothing behind.
+/// The fingerprint and the snapshot of a tenant of `template` at `version`, with sample values of parameters.
+pub async fn expected_schema(
+    connection: &mut Connection,
+    project: &Project,
+    (template, version): (&Template, &Version),
+) -> Result<(Fingerprint, SchemaSnapshot), Failure> {
+    let filled = template.parameters.bind(&template.parameters.samples(), &template.name)?;
+    let run = Run::new(&project.settings, project.settings.migrate);
+    snapshot(connection, project, (template, version, &filled), &run).await
+}
+
+/// The fingerprint and the snapshot of a tenant of `template` at `version`. Respects the run's lock timeout; leaves nothing
+/// behind, and reads and writes neither the registry nor Tenure's own tables.
 pub(super) async fn snapshot(
     connection: &mut Connection,
     project: &Project,
     (template, version, filled): (&Template, &Version, &BoundParameters),
     run: &Run,
-) -> Result<SchemaSnapshot, Failure> {
+) -> Result<(Fingerprint, SchemaSnapshot), Failure> {
     let (script, limits) = (ProvisioningScript::new(project, template, version)?, run.limits);
     if script.later().is_some() {
         let read = async |connection: &mut Connection, schema: &SchemaName| {
-            catalog::snapshot(connection, schema).await
+            read(connection, schema, Transaction::Own).await
         };
         return scratch::with(connection, (run, &project.chain), (&script, filled), None, read).await;
     }
@@ -56,11 +69,25 @@ pub(super) async fn snapshot(
         }
         failure
     })?;
-    let snapshot = catalog::snapshot_as(connection, &schema, Transaction::Current).await?;
+    let made = read(connection, &schema, Transaction::Current).await?;
     // Session locks survive the rollback.
     let undone = connection.run("SELECT pg_catalog.pg_advisory_unlock_all(); ROLLBACK").await;
     undone.map_err(|server_error| server_error.failure("rolling back the tenant to compare with"))?;
-    Ok(snapshot)
+    Ok(made)
+}
+
+async fn read(
+    connection: &mut Connection,
+    schema: &SchemaName,
+    transaction: Transaction,
+) -> Result<(Fingerprint, SchemaSnapshot), Failure> {
+    let only = std::slice::from_ref(schema);
+    let (prints, snapshots) =
+        catalog::changed_since(connection, only, &Fingerprints::new(), transaction).await?;
+    match (prints.into_values().next(), snapshots.into_values().next()) {
+        (Some(print), Some(snapshot)) => Ok((print, snapshot)),
+        _ => Err(Failure::new(Code::StatementFailed, "the tenant to compare with has no schema")),
+    }
 }
 
 /// The differences of `schema`, whose snapshot is `seen`, from `right`, a schema with another name. Extensions are excluded: they belong to the database.

@@ -186,6 +186,35 @@ fn setup(code: Code) -> Setup {
         | Code::RunUnknown
         | Code::WaitTimeout
         | Code::BaselineRefused => usage(),
+        Code::BaselineMissing => {
+            let setup = Setup::of(Project::seeds());
+            setup.project.db.run(
+                "CREATE SCHEMA datalinx_platform; CREATE TABLE datalinx_platform.organizations (id uuid)",
+            );
+            setup
+        }
+        Code::FilesDiffer => {
+            let setup = Setup::of(Project::empty());
+            setup.project.db.run(
+                "CREATE TABLE customers (id int PRIMARY KEY, name text, schema_name text UNIQUE); \
+                 INSERT INTO customers VALUES (1, 'Acme', 'acme'); CREATE SCHEMA acme; CREATE TABLE acme.t (a int); \
+                 CREATE TABLE rates (rate int); INSERT INTO rates VALUES (1); \
+                 CREATE FUNCTION rate() RETURNS int LANGUAGE plpgsql AS $$ DECLARE found int; \
+                     BEGIN SELECT rate INTO STRICT found FROM public.rates; RETURN found; END $$; \
+                 CREATE MATERIALIZED VIEW prices AS SELECT rate() AS price",
+            );
+            setup
+        }
+        Code::DjangoFailed => {
+            with_settings(Setup::of(Project::seeds()), "[django]\nmanage = [\"./manage.py\"]\n")
+        }
+        Code::DjangoRefused => {
+            let answer = r#"tenure-answer {"problem":"not-sql","names":["RunPython (Raw Python operation)"],"name":"0003_fill"}"#;
+            let setup =
+                with_settings(Setup::of(Project::seeds()), "[django]\nmanage = [\"sh\", \"manage.sh\"]\n");
+            setup.project.file("manage.sh", format!("echo '{answer}'\n"));
+            setup
+        }
         Code::DiagramEmpty => {
             let project = Project::empty();
             project
@@ -193,7 +222,7 @@ fn setup(code: Code) -> Setup {
             Setup::of(project)
         }
         Code::Settings => file("tenure.toml", "[verify.levels]\ndrop-colum = \"warn\"\n"),
-        Code::NoProject => Setup::of(Project::empty()),
+        Code::NoProject | Code::RegistryNotFound => Setup::of(Project::empty()),
         Code::NoMigrations => with_settings(Setup::of(Project::empty()), ""),
         Code::NoMergeBase => {
             let setup = usage();

@@ -14,6 +14,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &[
             "dry_run",
             "report",
+            "init",
+            "django",
             "drift",
             "shadow",
             "tenant",
@@ -55,6 +57,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "ident", "error",
         ],
     ),
+    (
+        "init",
+        &[
+            "drift", "shadow", "tenant", "migrate", "executor", "project", "postgres", "template", "output",
+            "settings", "chain", "sql", "ident", "error",
+        ],
+    ),
+    ("django", &["project", "program", "template", "chain", "sql", "ident", "error"]),
     (
         "drift",
         &[
@@ -154,9 +164,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("strum", &["verify"]),
     ("tar", &["tenant"]),
     ("tempfile", &["cli", "postgres", "tenant"]),
-    ("tokio", &["branch", "cli", "executor", "migrate", "postgres", "tenant", "wait"]),
+    ("tokio", &["branch", "cli", "django", "executor", "migrate", "postgres", "tenant", "wait"]),
     ("tokio_util", &["cli", "drift", "dry_run", "executor", "migrate", "shadow", "tenant"]),
-    ("toml", &["error", "settings"]),
+    ("toml", &["error", "init", "settings"]),
     ("tracing", &["cli"]),
     ("tracing_subscriber", &["cli"]),
     ("url", &["branch", "postgres", "verify"]),

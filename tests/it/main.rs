@@ -33,6 +33,7 @@ mod dry_run;
 mod error_locations;
 mod escaping;
 mod event_stream;
+mod existing;
 mod explanations;
 mod extensions;
 mod failures;

@@ -22,6 +22,9 @@ impl Machine {
         // Neon's command line is there.
         machine.write("tests/official/package-lock.json", "");
         machine.write("target/official/installed", "");
+        // And Django.
+        machine.write("tests/official/django.txt", "");
+        machine.write("target/official/django/installed", "");
         let real = [
             "awk", "cat", "chmod", "cmp", "dirname", "env", "grep", "id", "ln", "mkdir", "mktemp", "mv",
             "readlink", "rm", "sed", "sh", "sort", "touch",

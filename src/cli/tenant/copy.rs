@@ -17,18 +17,25 @@ use crate::error::{Code, Failure};
 use crate::ident::Slug;
 use crate::postgres::catalog::SchemaDifference;
 use crate::shadow;
-use crate::tenant::{self, Adoption, Cloning, Differs, ExportFile, Extent, IfDifferent, Target};
+use crate::tenant::{self, AdoptAll, Adoption, Cloning, Differs, ExportFile, Extent, IfDifferent, Target};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AdoptArgs {
     /// Name of the existing schema
-    schema: String,
+    #[arg(required_unless_present = "all")]
+    schema: Option<String>,
+    /// Adopt the schemas of all registry rows without a version that match the files
+    #[arg(long, conflicts_with_all = ["schema", "slug", "name", "set", "force"])]
+    all: bool,
+    /// With --all: find the version of each schema [default unless --version is given]
+    #[arg(long, requires = "all", conflicts_with = "version")]
+    detect: bool,
     /// Slug of the new tenant
-    #[arg(long)]
-    slug: String,
+    #[arg(long, required_unless_present = "all")]
+    slug: Option<String>,
     /// Current version of the schema; must be in the chain
-    #[arg(long)]
-    version: Version,
+    #[arg(long, required_unless_present = "all")]
+    version: Option<Version>,
     /// Display name, if the registry has no row yet [default: the slug]
     #[arg(long)]
     name: Option<String>,
@@ -101,12 +108,28 @@ pub(in crate::cli) struct RestoreArgs {
     limits: Limits,
 }
 
+/// Adopts all schemas of the registry that match the files.
+async fn adopt_all(context: &Context, args: &AdoptArgs) -> Result<u8, Failure> {
+    let project = database::project(context).await?;
+    let request = AdoptAll { version: args.version.clone(), template: args.template.clone() };
+    let operation = operation(&project.settings, args.limits, "tenant adopt");
+    let mut connection = database::connect(context, &project.root).await?;
+    let adopted = Box::pin(tenant::adopt_all(&mut connection, &project, &request, &operation)).await;
+    connection.close().await;
+    let adopted = adopted?;
+    context.ui.result(&adopted, |paint| tenant::copy::text::adopted_all(&adopted, paint))?;
+    Ok(adopted.outcome.exit_code())
+}
+
 pub(super) async fn adopt(context: &Context, args: &AdoptArgs) -> Result<u8, Failure> {
+    let (Some(schema), Some(slug), Some(version)) = (&args.schema, &args.slug, &args.version) else {
+        return adopt_all(context, args).await;
+    };
     let project = database::project(context).await?;
     let adoption = Adoption {
-        schema: args.schema.clone(),
-        slug: Slug::new(&args.slug)?,
-        version: args.version.clone(),
+        schema: schema.clone(),
+        slug: Slug::new(slug)?,
+        version: version.clone(),
         name: args.name.clone(),
         template: args.template.clone(),
         set: crate::cli::tenant::create::values(&args.set)?,

@@ -81,7 +81,7 @@ pub(super) async fn run(context: &Context, verb: Tenant) -> Result<u8, Failure> 
         Tenant::Show(args) => Box::pin(show::show(context, &args)).await,
         Tenant::Suspend(args) => roles::suspend(context, &args).await,
         Tenant::Resume(args) => roles::resume(context, &args).await,
-        Tenant::Adopt(args) => copy::adopt(context, &args).await,
+        Tenant::Adopt(args) => Box::pin(copy::adopt(context, &args)).await,
         Tenant::Clone(args) => copy::clone(context, &args).await,
         Tenant::Export(args) => copy::export(context, &args).await,
         Tenant::Import(args) => copy::import(context, &args).await,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::ident::SchemaName;
+use crate::ident::{SchemaName, without_word};
 use crate::sql::ORG_SCHEMA;
 
 macro_rules! names {
@@ -220,17 +220,17 @@ impl Properties {
     fn without_name(&self, name: &str, texts: Texts) -> Self {
         let value = |property: Property, text: &str| match texts {
             _ if property.is_access() || property == Property::Roles => {
-                without_word(text, name, char::is_alphanumeric)
+                without_word(text, name, ORG_SCHEMA, char::is_alphanumeric)
             }
             Texts::Compared if !property.is_expression() => text.to_owned(),
             Texts::Compared => {
                 let pieces = text.split('\'').enumerate().map(|(nth, piece)| match nth % 2 {
-                    0 => without_word(piece, name, is_in_word),
+                    0 => without_word(piece, name, ORG_SCHEMA, is_in_word),
                     _ => piece.to_owned(),
                 });
                 pieces.collect::<Vec<_>>().join("'")
             }
-            Texts::Ignored => without_word(text, name, is_in_word),
+            Texts::Ignored => without_word(text, name, ORG_SCHEMA, is_in_word),
         };
         Self(self.0.iter().map(|(property, text)| (*property, value(*property, text))).collect())
     }
@@ -261,26 +261,6 @@ pub enum Texts {
 
 fn is_in_word(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_' || letter == '$'
-}
-
-/// Replaces `word` with the placeholder where it is not part of a longer word. Quotes around it are removed.
-fn without_word(text: &str, word: &str, is_in_word: impl Fn(char) -> bool) -> String {
-    let (mut written, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some(at) = rest.find(word) {
-        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
-        let last = before.chars().next_back().or_else(|| written.chars().next_back());
-        if last.is_some_and(&is_in_word) || after.starts_with(&is_in_word) {
-            written.push_str(&rest[..at + word.len()]);
-            rest = after;
-            continue;
-        }
-        let quoted = before.strip_suffix('"').zip(after.strip_prefix('"'));
-        let (before, after) = quoted.unwrap_or((before, after));
-        written.push_str(before);
-        written.push_str(ORG_SCHEMA);
-        rest = after;
-    }
-    written + rest
 }
 
 /// The members of a list.
@@ -401,7 +381,7 @@ mod tests {
 
     #[test]
     fn a_name_is_replaced_as_a_word() {
-        let replaced = |text: &str| without_word(text, "org_a", is_in_word);
+        let replaced = |text: &str| without_word(text, "org_a", ORG_SCHEMA, is_in_word);
         for (text, expected) in [
             ("org_a.id, x.org_a", "{org_schema}.id, x.{org_schema}"),
             ("\"org_a\".\"org_a", "{org_schema}.\"{org_schema}"),

@@ -12,8 +12,9 @@ use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::batch::BEGIN;
 use crate::postgres::server_text::ServerText;
-use crate::postgres::{Connection, Row, ServerError};
+use crate::postgres::{Connection, Row, ServerError, extensions};
 use crate::settings::LockTimeout;
+use crate::sql::OWN_TABLES;
 
 /// The migrations of Tenure's own tables. A released file is never changed.
 mod embedded {
@@ -225,4 +226,19 @@ fn explain(error: &refinery::Error, doing: &str, platform: &SchemaName) -> Failu
     }
     Failure::new(Code::StatementFailed, format!("{doing} in {platform}: {error}"))
         .hint("another version of tenure may have made them: use the newest")
+}
+
+/// Fails if a table of the platform, which has none of Tenure's own tables, has the name of one.
+pub async fn expect_names_free(connection: &mut Connection, platform: &SchemaName) -> Result<(), Failure> {
+    // A version table may be there already; it is used.
+    let others = OWN_TABLES.iter().filter(|table| **table != "schema_version");
+    let own: Vec<(&str, &str)> = others.map(|table| (platform.as_str(), *table)).collect();
+    match extensions::first_existing_table(connection, &own).await? {
+        None => Ok(()),
+        Some((schema, table)) => Err(Failure::new(
+            Code::BaselineRefused,
+            format!("the table {schema}.{table} has the name of one of Tenure's own tables"),
+        )
+        .hint("rename it, or move it to another schema: ALTER TABLE … SET SCHEMA …")),
+    }
 }

@@ -1,4 +1,4 @@
-//! Dumps a schema with `pg_dump`.
+//! Dumps schemas with `pg_dump`.
 
 use std::process::Stdio;
 
@@ -9,24 +9,27 @@ use crate::postgres::server::{Binaries, Environment};
 use crate::program::{self, Needs};
 use crate::sql::without_server_options;
 
-/// The definitions in `schema` as SQL, without rows and without server-specific options. `major` is the
-/// server's version: `pg_dump` of another release may fail or produce unsupported SQL.
+/// The definitions in `schemas` as SQL, without rows, owners and server-specific options. `major` is the
+/// server's version: an older `pg_dump` refuses it, and a newer one is only used if there is none of that version.
 pub fn dump(
     url: &DatabaseUrl,
-    schema: &SchemaName,
+    schemas: &[SchemaName],
     major: u32,
     environment: &Environment,
 ) -> Result<String, Failure> {
-    let path = Binaries::client(environment, "pg_dump", major).ok_or_else(|| {
-        Failure::new(Code::NoServerBinaries, format!("pg_dump of PostgreSQL {major} was not found"))
-            .hint("install PostgreSQL's client programs, such as the package postgresql-client")
+    let path = Binaries::compatible_client(environment, "pg_dump", major).ok_or_else(|| {
+        Failure::new(Code::NoServerBinaries, format!("pg_dump of PostgreSQL {major} or newer was not found"))
+            .hint(format!(
+                "install the client programs of PostgreSQL {major}, such as the package postgresql-client-{major}, or set \
+                 TENURE_PG_BINDIR to their folder"
+            ))
     })?;
     let failure = |error: String| Failure::new(Code::StatementFailed, format!("running pg_dump: {error}"));
     let (url, password) = url.for_libpq();
     let mut command = program::command(path, Needs::Connection);
     command
         .args(["--schema-only", "--no-owner", "--no-password", "--lock-wait-timeout=10s"])
-        .arg(format!("--schema={}", schema.quoted()))
+        .args(schemas.iter().map(|schema| format!("--schema={}", schema.quoted())))
         .arg(format!("--dbname={url}"))
         .stdin(Stdio::null());
     if let Some(password) = password {

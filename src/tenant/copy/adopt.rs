@@ -99,6 +99,7 @@ pub async fn adopt(
         .recorded(connection, &counts, async |connection, run| {
             let right =
                 reference::snapshot(connection, project, (template, &adoption.version, &filled), run).await;
+            let right = right.map(|(_, snapshot)| snapshot);
             let written = adopting.write(connection, run, right, &mut found).await;
             operation::or_rollback(connection, written).await
         })
@@ -156,6 +157,49 @@ struct Adopting<'a> {
     filled: &'a BoundParameters,
     schema: &'a SchemaName,
     state: &'a State,
+}
+
+/// A schema of the registry that becomes a tenant.
+pub(super) struct VersionEntry<'a> {
+    pub(super) schema: &'a SchemaName,
+    pub(super) template: &'a Template,
+    pub(super) version: &'a Version,
+    /// The parameter values that affect the schema.
+    pub(super) values: &'a BTreeMap<String, String>,
+}
+
+impl VersionEntry<'_> {
+    /// Adds its version row, its role, if tenants have roles, and its history row.
+    pub(super) fn write(
+        &self,
+        message: &mut SqlBatch,
+        (project, run): (&Project, &Run),
+        platform: &Version,
+    ) -> Result<(), Failure> {
+        let Self { schema, template, version, values } = *self;
+        let made = (version, template.name.as_str());
+        message.push(&version_rows::insert(
+            &run.platform,
+            (schema, None),
+            made,
+            (TenantState::Active, values),
+        ));
+        if let Some((role, _)) = role::usual(&project.settings, schema)? {
+            let owner = Owner { schema, template, version: platform, reach: Reach::Filled };
+            role::make(message, project, &owner, (&role, None))?;
+        }
+        let row = HistoryRow {
+            schema,
+            from: &Version::ZERO,
+            to: version,
+            name: &template.name,
+            checksum: None,
+            kind: ADOPT,
+            allowed: "[]",
+        };
+        message.history(run, &row);
+        Ok(())
+    }
 }
 
 impl Adopting<'_> {
@@ -255,24 +299,9 @@ impl Adopting<'_> {
             }
             Some(_) => {}
         }
-        let made = (version, template.name.as_str());
-        let state = (TenantState::Active, &self.filled.schema_values);
-        message.push(&version_rows::insert(&run.platform, (self.schema, None), made, state));
-        if let Some((role, _)) = role::usual(settings, self.schema)? {
-            let (schema, version) = (self.schema, &self.state.platform);
-            let owner = Owner { schema, template, version, reach: Reach::Filled };
-            role::make(&mut message, self.project, &owner, (&role, None))?;
-        }
-        let row = HistoryRow {
-            schema: self.schema,
-            from: &Version::ZERO,
-            to: version,
-            name: &template.name,
-            checksum: None,
-            kind: ADOPT,
-            allowed: "[]",
-        };
-        message.history(run, &row);
+        let entry =
+            VersionEntry { schema: self.schema, template, version, values: &self.filled.schema_values };
+        entry.write(&mut message, (self.project, run), &self.state.platform)?;
         message.commit(SessionState::None);
         let written = connection.send(&message).await;
         written

@@ -2,6 +2,7 @@
 //! files before it commits. A tenant from a template alone is in `create`.
 
 mod adopt;
+mod adopt_all;
 mod archive;
 mod clone;
 mod export;
@@ -13,8 +14,9 @@ mod result;
 pub mod text;
 
 pub use adopt::{Adoption, Differs, IfDifferent, adopt};
+pub use adopt_all::{AdoptAll, adopt_all};
 pub use clone::{Cloning, Extent, clone};
 pub use export::{Target, export};
 pub use import::in_place::restore;
 pub use import::{ExportFile, import, import_on_throwaway_database};
-pub use result::{Adopted, Cloned, Exported, Imported, Restored};
+pub use result::{Adopted, AdoptedAll, Cloned, Exported, Imported, NotAdopted, Restored};

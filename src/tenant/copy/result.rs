@@ -21,6 +21,40 @@ pub struct Adopted {
     pub access: Vec<SchemaDifference>,
 }
 
+/// The result of `tenant adopt --all`.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
+pub struct AdoptedAll {
+    /// `done`; `partial` if some schemas fit no version, `failed` if none does.
+    pub outcome: RunStatus,
+    /// The new tenants, by schema.
+    pub tenants: Vec<Tenant>,
+    /// The rows of the registry that did not become tenants.
+    pub not_adopted: Vec<NotAdopted>,
+    /// The schemas of registry rows that do not exist.
+    pub missing_schemas: Vec<SchemaName>,
+    /// Schemas with the prefix of tenants that the registry does not have.
+    pub unregistered_schemas: Vec<String>,
+}
+
+/// A row of the registry that did not become a tenant. Nothing was written for it.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
+pub struct NotAdopted {
+    /// The slug.
+    pub slug: String,
+    /// The schema.
+    pub schema: SchemaName,
+    /// Why.
+    pub because: String,
+    /// The nearest version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<Version>,
+    /// The template of that version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// The differences from that version.
+    pub differences: Vec<SchemaDifference>,
+}
+
 /// The result of `tenant clone`.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Cloned {

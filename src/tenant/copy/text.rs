@@ -5,13 +5,48 @@ use std::fmt::Write as _;
 use crate::output::{Paint, Text, or_dash, plural};
 use crate::postgres::catalog::SchemaDifference;
 use crate::postgres::metadata::Tenant;
-use crate::tenant::{Adopted, Cloned, Exported, Imported, Restored};
+use crate::tenant::{Adopted, AdoptedAll, Cloned, Exported, Imported, Restored};
 
 /// The result of `tenant adopt`.
 pub fn adopted(adopted: &Adopted, paint: Paint) -> Text {
     let mut text = differences(&adopted.differences, paint);
     text.append(&access(&adopted.access, paint));
     text.append(&tenant_line("adopted", &adopted.tenant, paint));
+    text
+}
+
+/// The result of `tenant adopt --all`.
+pub fn adopted_all(done: &AdoptedAll, paint: Paint) -> Text {
+    const MAX_LISTED: usize = 20;
+    let mut text = Text::default();
+    for one in &done.not_adopted {
+        text.line(format_args!("{}  {}: {}", paint.bold(&one.slug), one.schema, one.because));
+        for line in &one.differences {
+            text.line(format_args!("  {}: {}", line.object, line.change));
+        }
+        text.blank();
+    }
+    for tenant in done.tenants.iter().take(MAX_LISTED) {
+        text.append(&tenant_line("adopted", tenant, paint));
+    }
+    if done.tenants.len() > MAX_LISTED {
+        text.line(format_args!("and {} more", done.tenants.len() - MAX_LISTED));
+    }
+    if !done.missing_schemas.is_empty() {
+        let names: Vec<String> = done.missing_schemas.iter().map(ToString::to_string).collect();
+        text.append(&notes(&[format!("the schema of the row does not exist: {}", names.join(", "))], paint));
+    }
+    let unregistered = &done.unregistered_schemas;
+    if !unregistered.is_empty() {
+        text.append(&notes(&[format!("not in the registry: {}", unregistered.join(", "))], paint));
+    }
+    text.line(match (done.tenants.len(), done.not_adopted.len()) {
+        (0, 0) => format!("{}: every row of the registry has a version", paint.good("nothing to do")),
+        (adopted, 0) => format!("{}: {} adopted", paint.good("done"), plural(adopted, "tenant")),
+        (adopted, others) => {
+            format!("{} adopted, {}", plural(adopted, "tenant"), paint.bad(&format!("{others} not")))
+        }
+    });
     text
 }
 
