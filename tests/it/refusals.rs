@@ -150,7 +150,10 @@ fn an_applied_file_that_was_edited_is_refused_and_repair_accepts_it() {
     assert!(message.contains(history("checksum").last().unwrap()), "{message}");
     assert_eq!(history("row_to_json(migration_history)")[..before.len()], before[..], "append only");
     assert!(project.run("migrate up").ok().stdout.starts_with("nothing to do"));
-    assert_eq!(project.json("migrate repair --yes"), (0, json!({ "outcome": "done", "edited": [], "gone": [] })));
+    assert_eq!(
+        project.json("migrate repair --yes"),
+        (0, json!({ "outcome": "done", "edited": [], "gone": [] }))
+    );
     // The file as it was is now the edited one.
     project.file(file, text);
     assert_eq!(refused(&project, "migrate up").0["error"]["code"], "migration-edited");
