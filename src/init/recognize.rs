@@ -73,12 +73,21 @@ pub(super) async fn recognize(connection: &mut Connection) -> Result<Recognized,
     let mut text = format!(
         "# Written by `tenure init --from-database`; docs/reference.md lists all settings.\n\n[platform]\n\
          # The shared schema, which has the registry of tenants.\nschema = {}\n\n[tenants]\n\
-         # A tenant's schema is this prefix and its slug.\nschema_prefix = {}\n# The table of tenants.\nregistry = {}\n\n\
-         [tenants.columns]\n",
+         # A tenant's schema is this prefix and its slug.\nschema_prefix = {}\n# The table of tenants.\nregistry = {}\n",
         value(&registry.schema),
         value(&slug.prefix),
         value(&registry.table),
     );
+    if slug.has_hyphens {
+        text.push_str(
+            "# Slugs may have hyphens, which are underscores in the schemas' names.\nslug = \"dns\"\n",
+        );
+    }
+    if let Some(condition) = platform_row(connection, &registry).await? {
+        let _written =
+            writeln!(text, "# The platform's own row is no tenant.\nwhere = {}", value(&condition));
+    }
+    text.push_str("\n[tenants.columns]\n");
     for (key, column) in [("id", id), ("name", name), ("slug", &slug.column), ("schema", &registry.column)] {
         let _written = writeln!(text, "{key} = {}", value(column));
     }
@@ -184,10 +193,29 @@ async fn columns(connection: &mut Connection, registry: &Registry) -> Result<Col
     Ok(columns)
 }
 
+/// The condition that excludes the platform's own row, if there is one, as in a registry of django-tenants.
+async fn platform_row(connection: &mut Connection, registry: &Registry) -> Result<Option<String>, Failure> {
+    let (column, table) = (quoted(&registry.column)?, registry.qualified()?);
+    let sql = format!(
+        "SELECT DISTINCT {column}::text AS schema FROM {table} WHERE {column}::text IN ('public', {}) ORDER BY 1",
+        literal(&registry.schema)
+    );
+    let found = rows(connection, &sql, "reading the registry of tenants").await?;
+    let names =
+        found.iter().map(|row| Ok(literal(&row.text("schema")?))).collect::<Result<Vec<_>, Failure>>()?;
+    Ok(match names.as_slice() {
+        [] => None,
+        [name] => Some(format!("{column} <> {name}")),
+        names => Some(format!("{column} NOT IN ({})", names.join(", "))),
+    })
+}
+
 /// The column with the slugs, and the prefix of the schemas before them.
 struct Slug {
     column: String,
     prefix: String,
+    /// Whether a hyphen in a slug is an underscore in its schema's name.
+    has_hyphens: bool,
 }
 
 async fn slug(connection: &mut Connection, registry: &Registry, columns: &Columns) -> Result<Slug, Failure> {
@@ -201,13 +229,15 @@ async fn slug(connection: &mut Connection, registry: &Registry, columns: &Column
         )
     };
     let others: Vec<&String> = columns.texts.iter().filter(|column| **column != registry.column).collect();
-    let mut found: Vec<(usize, Slug)> = Vec::new();
-    for (nth, column) in others.iter().enumerate() {
+    let mut found: Vec<((bool, usize), Slug)> = Vec::new();
+    let columns = others.iter().enumerate().flat_map(|column| [(column, false), (column, true)]);
+    for ((nth, column), has_hyphens) in columns {
         let sql = format!(
-            "SELECT count(*) AS rows, count(DISTINCT prefix) AS prefixes, min(prefix) AS prefix FROM (SELECT \
-                 CASE WHEN slug <> '' AND right(schema, length(slug)) = slug THEN left(schema, length(schema) - length(slug)) END \
-                 AS prefix FROM {}) seen HAVING bool_and(prefix IS NOT NULL)",
+            "SELECT count(DISTINCT prefix) AS prefixes, min(prefix) AS prefix FROM (SELECT \
+                 CASE WHEN part <> '' AND right(schema, length(part)) = part THEN left(schema, length(schema) - length(part)) END \
+                 AS prefix FROM {}, LATERAL (SELECT {} AS part) parts) seen HAVING bool_and(prefix IS NOT NULL)",
             tenants(&quoted(column)?),
+            if has_hyphens { "replace(slug, '-', '_')" } else { "slug" },
         );
         let seen = rows(connection, &sql, doing).await?;
         if let Some(row) = seen.first()
@@ -215,7 +245,7 @@ async fn slug(connection: &mut Connection, registry: &Registry, columns: &Column
             && let Some(prefix) = row.optional_text("prefix")?
         {
             let usual = SLUGS.iter().position(|name| name == column).unwrap_or(SLUGS.len() + nth);
-            found.push((usual, Slug { column: (*column).clone(), prefix }));
+            found.push(((has_hyphens, usual), Slug { column: (*column).clone(), prefix, has_hyphens }));
         }
     }
     if let Some((_, slug)) = found.into_iter().min_by_key(|(usual, _)| *usual) {
@@ -228,7 +258,7 @@ async fn slug(connection: &mut Connection, registry: &Registry, columns: &Column
         .iter()
         .map(|row| row.text("schema"))
         .collect::<Result<_, _>>()?;
-    Ok(Slug { column: registry.column.clone(), prefix: common_prefix(&names) })
+    Ok(Slug { column: registry.column.clone(), prefix: common_prefix(&names), has_hyphens: false })
 }
 
 /// What several names begin with, up to its last underscore.

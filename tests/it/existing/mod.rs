@@ -235,6 +235,24 @@ fn schemas_without_a_prefix_whose_names_are_words() {
     assert!(text(&project, "tenure.toml").contains("[extensions]\n"), "{}", text(&project, "tenure.toml"));
     let (exit, adopted) = project.json("tenant adopt --all --detect");
     assert_eq!((exit, adopted["tenants"].as_array().map(Vec::len)), (0, Some(2)), "{adopted}");
+    // The row of the platform is no tenant.
+    let (_, status) = project.json("status");
+    let tenants = &status["tenants"];
+    assert_eq!((&tenants["total"], &tenants["unknown"]), (&json!(2), &json!(0)), "{status}");
+}
+
+#[test]
+fn slugs_with_hyphens_are_recognized() {
+    let project = product(&["acme_corp", "beta"]);
+    project.db.run("UPDATE app.companies SET subdomain = replace(subdomain, '_', '-')");
+    let (exit, done) = init(&project, "--yes");
+    assert_eq!((exit, &done["proved"], &done["schema_prefix"]), (0, &json!(true), &json!("org_")), "{done}");
+    let settings = text(&project, "tenure.toml");
+    assert!(settings.contains("\nslug = \"dns\"\n") && !settings.contains("where"), "{settings}");
+    project.run("tenant adopt --all").passes();
+    assert_eq!(project.json("tenant show acme-corp").1["schema"], "org_acme_corp");
+    project.run("tenant create new-one").passes();
+    assert_eq!(project.json("status --check").0, 0);
 }
 
 #[test]
