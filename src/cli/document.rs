@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::tenant::{copy as copying, show};
+use super::tenant::{copy as copying, create, show};
 use super::{
     baseline, demo, dev, diagram, documents, explain, history, html_report, init, new, overview, queries,
     repair, up,
@@ -89,7 +89,7 @@ documents! {
     queries::CapturedTo<'_>: "queries capture";
     diagram::Drawn<'_>: "diagram";
     html_report::ReportWritten<'_>: "report";
-    WithError<&tenant::Created>: "tenant create";
+    WithError<create::CreateResult<'_>>: "tenant create";
     tenant::TenantList: "tenant list";
     show::Shown<'_>: "tenant show";
     tenant::Changed: "tenant rename" "tenant undrop";

@@ -32,6 +32,11 @@ impl Place {
             return Ok(Self { name: template.name.clone(), root, old });
         }
         let name = format!("{}_v{version}", template.family());
+        let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '-';
+        if name.is_empty() || !name.chars().all(is_letter) {
+            return Err(Failure::new(Code::Usage, format!("{name:?} is not a name of a template"))
+                .hint("a name contains letters, digits, _ and -"));
+        }
         let folder = format!("{TEMPLATES}/{name}");
         if root.join(&folder).exists() {
             return Err(Failure::new(Code::TemplateExists, format!("{folder} already exists")).hint(

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::report::{self, ReportArgs};
 use super::shadow::ShadowExtensions;
 use super::{Context, database, shadow as shadows, squash, unless_interrupted};
+use crate::chain::Version;
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::init;
@@ -59,6 +60,9 @@ pub(super) struct FromSchemaArgs {
     /// Name of the new template
     #[arg(long, default_value = "default")]
     name: String,
+    /// Version of the schema: the last one whose tenant part it has [default: that of its tenant, or the only possible one]
+    #[arg(long, value_name = "VERSION")]
+    version: Option<Version>,
 }
 
 pub(super) async fn run(context: &Context, verb: Template) -> Result<u8, Failure> {
@@ -96,7 +100,7 @@ async fn from_schema(context: &Context, args: &FromSchemaArgs) -> Result<u8, Fai
     let place = squash::Place::new_template(&project.root, &args.name)?;
     let mut connection = database::connect(context, &project.root).await?;
     let environment = database::environment();
-    let what = (args.schema.as_str(), args.name.as_str());
+    let what = (args.schema.as_str(), args.name.as_str(), args.version.as_ref());
     let work = Box::pin(init::template_from_schema(&mut connection, &project, what, &environment));
     let mut done = unless_interrupted(work).await?;
     connection.close().await;

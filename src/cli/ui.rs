@@ -364,13 +364,11 @@ fn json(document: &impl Document, outcome: Outcome) -> Result<Map<String, Value>
             return Err(WriteError(Failure::new(Code::Io, error.to_string()), ErrorKind::Other));
         }
     };
-    if !keys.contains_key(OUTCOME) {
-        let word = match outcome {
-            Outcome::Done => "done",
-            Outcome::Failed => "failed",
-        };
-        keys.shift_insert(0, OUTCOME.to_owned(), word.into());
-    }
+    let word = keys.shift_remove(OUTCOME).unwrap_or_else(|| match outcome {
+        Outcome::Done => "done".into(),
+        Outcome::Failed => "failed".into(),
+    });
+    keys.shift_insert(0, OUTCOME.to_owned(), word);
     Ok(keys)
 }
 

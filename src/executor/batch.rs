@@ -30,9 +30,6 @@ pub(super) struct Task {
     pub(super) attempts: u32,
 }
 
-/// Maximum number of units in a message before the duration of one is known.
-const MAX_UNKNOWN: usize = 20;
-
 /// Maximum growth factor between two messages.
 const GROWTH: usize = 25;
 
@@ -48,12 +45,6 @@ pub(super) struct BatchSizer {
 }
 
 impl BatchSizer {
-    /// Begins with the duration of a message without units. While it is on its way the server could do some short units, so the first
-    /// message has one for each millisecond.
-    pub(super) fn new(latency: Duration) -> Self {
-        Self { quickest: Some(latency), ..Self::default() }
-    }
-
     /// Records that a message of `units` took `elapsed`.
     pub(super) fn record(&mut self, units: usize, elapsed: Duration) {
         let quickest = self.quickest.map_or(elapsed, |before| before.min(elapsed));
@@ -63,14 +54,14 @@ impl BatchSizer {
             let now = work / others;
             self.each = Some(self.each.map_or(now, |before| (before + now) / 2));
         }
-        let grown = self.units.max(units).saturating_mul(GROWTH).min(MAX_UNITS);
+        let grown = self.units().max(units).saturating_mul(GROWTH).min(MAX_UNITS);
         self.units = if work <= TARGET_DURATION / 2
             && elapsed <= quickest + TARGET_DURATION
             && quickest <= MAX_LATENCY
         {
             grown
         } else if work <= TARGET_DURATION {
-            self.units.max(units)
+            self.units().max(units)
         } else {
             let fitting = TARGET_DURATION.as_micros() * units as u128 / work.as_micros().max(1);
             usize::try_from(fitting).unwrap_or(MAX_UNITS).clamp(1, MAX_UNITS)
@@ -79,7 +70,7 @@ impl BatchSizer {
 
     /// Whether nothing was recorded.
     pub(super) fn is_new(self) -> bool {
-        self.units == 0
+        self.quickest.is_none()
     }
 
     /// Number of units whose work takes half a round trip: with smaller messages the server waits for the network.
@@ -89,13 +80,9 @@ impl BatchSizer {
         usize::try_from(units).unwrap_or(MAX_UNITS).clamp(1, self.units())
     }
 
-    /// Number of units for the next message.
+    /// Number of units for the next message; starts with 1.
     pub(super) fn units(self) -> usize {
-        if self.is_new() {
-            let ms = self.quickest.map_or(1, |latency| latency.as_millis());
-            return usize::try_from(ms).unwrap_or(MAX_UNKNOWN).clamp(1, MAX_UNKNOWN);
-        }
-        self.units
+        self.units.max(1)
     }
 }
 
@@ -217,19 +204,6 @@ mod tests {
         assert_eq!(batch_sizer.units(), 5);
         batch_sizer.record(5, millis(500));
         assert_eq!(batch_sizer.units(), 1);
-    }
-
-    #[test]
-    fn the_first_message_is_as_long_as_the_way_is_far() {
-        let millis = Duration::from_millis;
-        let first = |latency| BatchSizer::new(millis(latency)).units();
-        assert_eq!([0, 1, 7, 20, 500].map(first), [1, 1, 7, 20, MAX_UNKNOWN]);
-        let after = |elapsed| {
-            let mut batch_sizer = BatchSizer::new(millis(20));
-            batch_sizer.record(20, millis(elapsed));
-            batch_sizer.units()
-        };
-        assert_eq!([40, 70, 220, 20_000].map(after), [MAX_UNITS, 20, 5, 1]);
     }
 
     #[test]

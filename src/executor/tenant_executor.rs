@@ -155,7 +155,7 @@ impl TenantExecutor<'_> {
             halted: false,
             latency,
             first_batch: None,
-            batch_sizer: BatchSizer::new(latency),
+            batch_sizer: BatchSizer::default(),
             stats: RunStats::default(),
             under_way: Vec::new(),
             sink,

@@ -70,6 +70,9 @@ impl Filtered {
     }
 }
 
+/// What the names of Tenure's functions begin with.
+const OWN_FUNCTIONS: &str = "tenure_";
+
 impl<'a> Filter<'a> {
     pub(super) fn new(rules: Rules<'a>) -> Self {
         Self {
@@ -87,7 +90,9 @@ impl<'a> Filter<'a> {
         let is_platform = |schema: &str| schema == self.rules.platform.as_str();
         if statement.names.iter().any(|name| {
             is_platform(&schema_of(name))
-                && (OWN_TABLES.contains(&name.name.as_str()) || name.name == OWN_SEQUENCE)
+                && (OWN_TABLES.contains(&name.name.as_str())
+                    || name.name == OWN_SEQUENCE
+                    || name.name.starts_with(OWN_FUNCTIONS))
         }) {
             return false;
         }

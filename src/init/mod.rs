@@ -24,7 +24,7 @@ use crate::postgres::server::Environment;
 use crate::postgres::{self, Connection};
 use crate::project::{MIGRATIONS, Project, Root, SETTINGS_FILE, TEMPLATES};
 use crate::settings::Settings;
-use crate::sql::{ORG_SCHEMA, OwnName, with_placeholder};
+use crate::sql::{ORG_SCHEMA, OwnName, Scope, with_placeholder};
 use crate::template::{Layout, NewFile, SchemaDump};
 
 /// Writes a file of the project: its path in the project's folder, and its text.
@@ -161,17 +161,29 @@ pub async fn from_database(
 pub async fn template_from_schema(
     connection: &mut Connection,
     project: &Project,
-    (schema, name): (&str, &str),
+    (schema, name, version): (&str, &str, Option<&Version>),
     environment: &Environment,
 ) -> Result<FromSchema, Failure> {
     connection.require_session("`tenure template from-schema`, which runs pg_dump,")?;
     let mut existing = Existing::read(connection, &project.settings).await?;
     let source = source(&existing, &[], Some(schema))?;
     let own = existing.tenants.iter().find(|tenant| tenant.schema == source);
-    if let Some(version) = own.and_then(|tenant| tenant.version.clone()) {
+    if let Some(version) = version.cloned().or_else(|| own?.version.clone()) {
         existing.version = version;
-    } else if !existing.has_version {
-        existing.version = project.chain.latest();
+    } else {
+        if !existing.has_version {
+            existing.version = project.chain.latest();
+        }
+        let at = &existing.version;
+        let mut steps = project.chain.migrations().iter().filter(|step| step.to() <= at);
+        if let Some(step) = steps.find(|step| step.has(Scope::Tenant)) {
+            let message = format!(
+                "the schema {schema} belongs to no tenant, so its version is unknown: it may be any from {} to {at}",
+                step.from()
+            );
+            return Err(Failure::new(Code::Usage, message)
+                .hint("pass --version with the last version whose tenant part the schema has; later steps run on it"));
+        }
     }
     project.chain.find(&existing.version)?;
     let settings = &project.settings;
@@ -248,18 +260,29 @@ async fn tenant_files(
     } else {
         [OwnName::EveryWord, OwnName::AsSchema]
     };
-    let (mut variants, mut filter) = (Vec::new(), Filter::new(rules));
+    let (mut variants, mut filter, mut unread) = (Vec::new(), Filter::new(rules), None);
     for own_name in own_names {
         let text = with_placeholder(&dump, source.as_str(), own_name);
         let dumped = SchemaDump::read(&text, &filled_views(&snapshot), |script, statement| {
             filter.keeps(script, statement)
-        })?;
+        });
+        let dumped = match dumped {
+            Ok(dumped) => dumped,
+            // The name may be a word of SQL, such as `order`.
+            Err(failure) => {
+                unread = Some(failure);
+                continue;
+            }
+        };
         for layout in Layout::ALL {
             let files = dumped.files(version, (&rows, ""), layout);
             if !variants.contains(&files) {
                 variants.push(files);
             }
         }
+    }
+    if let (true, Some(failure)) = (variants.is_empty(), unread) {
+        return Err(failure);
     }
     Ok(TenantFiles { variants, filtered: filter.filtered(), snapshot })
 }

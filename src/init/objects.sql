@@ -14,6 +14,9 @@ UNION ALL SELECT concat('cast ', pg_catalog.format_type(castsource, NULL), ' as 
     'a cast belongs to no schema'
 FROM pg_catalog.pg_cast c
 WHERE c.oid >= 16384 AND NOT EXISTS (SELECT FROM member WHERE (classid, objid) = ('pg_catalog.pg_cast'::pg_catalog.regclass, c.oid))
+    -- A range type has a cast of its own.
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_cast'::pg_catalog.regclass AND d.objid = c.oid
+        AND d.deptype = 'i')
 UNION ALL SELECT concat(count(*), ' large objects'), 'rows are not carried' FROM pg_catalog.pg_largeobject_metadata HAVING count(*) > 0
 UNION ALL SELECT concat('default privileges of role ', pg_catalog.pg_get_userbyid(defaclrole)), 'they apply to the whole database'
 FROM pg_catalog.pg_default_acl WHERE defaclnamespace = 0

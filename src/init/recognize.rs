@@ -67,7 +67,7 @@ pub(super) async fn recognize(connection: &mut Connection) -> Result<Recognized,
     let columns = columns(connection, &registry).await?;
     let slug = slug(connection, &registry, &columns).await?;
     let name = NAMES.iter().find(|name| columns.has_text(name)).map_or(slug.column.as_str(), |name| name);
-    let id = columns.key.as_deref().unwrap_or("id");
+    let id = columns.key.as_deref().unwrap_or(&slug.column);
     let extensions = extension_schema(connection).await?;
     let value = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let mut text = format!(

@@ -99,6 +99,10 @@ impl Prepared {
         let Some((schema, table)) = extensions::first_existing_table(connection, &names).await? else {
             return Ok(());
         };
+        // Another run may have done the first step meanwhile.
+        if state::read(connection, &project.settings).await?.platform != Version::ZERO {
+            return Ok(());
+        }
         Err(Failure::new(
             Code::BaselineMissing,
             format!(

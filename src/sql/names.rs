@@ -89,9 +89,13 @@ const READING: &[SyntaxKind] = &[
 const WRITING: &[SyntaxKind] =
     &[SyntaxKind::DELETE, SyntaxKind::INSERT, SyntaxKind::MERGE, SyntaxKind::UPDATE];
 
-/// Paths in these nodes do not name an object of a schema.
-const NOT_OBJECTS: &[SyntaxKind] =
-    &[SyntaxKind::COLLATION_REF, SyntaxKind::CONFIG_PARAMETER_REF, SyntaxKind::LANGUAGE_REF];
+/// Paths in these nodes do not name an object of a schema that the statement acts on.
+const NOT_OBJECTS: &[SyntaxKind] = &[
+    SyntaxKind::COLLATION_REF,
+    SyntaxKind::CONFIG_PARAMETER_REF,
+    SyntaxKind::LANGUAGE_REF,
+    SyntaxKind::OP_CLASS_REF,
+];
 
 /// Returns the names in a statement in text order; `all` contains the node kinds of its file.
 pub(super) fn names(statement: Node<'_>, all: &Kinds) -> Vec<Name> {
@@ -337,6 +341,8 @@ mod tests {
     #[test]
     fn the_position_decides_the_role() {
         assert_eq!(names_in("ALTER TABLE Workspaces ADD c int"), ["Target workspaces", "Referenced int"]);
+        assert_eq!(names_in("CREATE INDEX ON a USING gin (b public.gin_trgm_ops)"), ["Target a"]);
+        assert_eq!(names_in("DROP OPERATOR CLASS p.c USING gin"), ["Target p.c"]);
         assert_eq!(
             names_in("CREATE TABLE a (b int REFERENCES p.users(id))"),
             ["Created a", "Referenced int", "Referenced p.users"]

@@ -104,9 +104,15 @@ impl Rendered {
             } else {
                 continue;
             };
+            let end = start + found.len();
+            // A string of nothing else is compared with names; an input function for names accepts a key word without quotes.
+            let is_whole_string = text[..start].ends_with('\'') && text[end..].starts_with('\'');
+            let bare = name.trim_matches('"');
+            let is_key_word = bare.bytes().all(|letter| letter.is_ascii_lowercase() || letter == b'_');
+            let name = if is_whole_string && is_key_word { bare } else { name };
             self.push_piece(&text[at..start], origin.file, at..start, false);
-            self.push_piece(name, origin.file, start..start + found.len(), true);
-            at = start + found.len();
+            self.push_piece(name, origin.file, start..end, true);
+            at = end;
         }
         self.push_piece(&text[at..origin.range.end], origin.file, at..origin.range.end, false);
     }
@@ -248,6 +254,20 @@ mod tests {
         let mut rendered = Rendered::default();
         rendered.push_from(text, Origin { file: 0, range: 0..text.len() }, names("org_a"));
         assert_eq!(rendered.sql, "ä role_x {org_org_a}.t '{org_roles}' {org_role");
+    }
+
+    #[test]
+    fn a_string_of_the_name_alone_has_no_quotes() {
+        let text = "SELECT * FROM {org_schema}.t WHERE s = '{org_schema}' OR t = '{org_schema}.t'";
+        for (name, expected) in [
+            ("zed", "SELECT * FROM zed.t WHERE s = 'zed' OR t = 'zed.t'"),
+            ("\"order\"", "SELECT * FROM \"order\".t WHERE s = 'order' OR t = '\"order\".t'"),
+            ("\"Odd n\"", "SELECT * FROM \"Odd n\".t WHERE s = '\"Odd n\"' OR t = '\"Odd n\".t'"),
+        ] {
+            let mut rendered = Rendered::default();
+            rendered.push_from(text, Origin { file: 0, range: 0..text.len() }, names(name));
+            assert_eq!(rendered.sql, expected);
+        }
     }
 
     #[test]

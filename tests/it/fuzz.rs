@@ -86,8 +86,22 @@ fn added_or_dropped(text: &str) -> Vec<String> {
     words.captures_iter(text).map(|found| found[1].to_owned()).collect()
 }
 
-/// Whether `first` makes something that `second` names, or changes what its names mean.
+/// Whether one text makes or drops something that the other names, or changes what its names mean.
 fn concerns(first: &str, second: &str) -> bool {
+    makes_named(first, second) || drops_named(second, first)
+}
+
+fn is_named(name: &str, text: &str) -> bool {
+    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == name)
+}
+
+/// What is dropped in the end needs no other finding.
+fn drops_named(text: &str, other: &str) -> bool {
+    let drops = statements(text).into_iter().filter(|statement| statement.verb().starts_with("DROP"));
+    drops.flat_map(|statement| statement.names).any(|name| is_named(&name.name, other))
+}
+
+fn makes_named(first: &str, second: &str) -> bool {
     let makes: Vec<_> = statements(first)
         .into_iter()
         .flat_map(|statement| {
@@ -98,10 +112,7 @@ fn concerns(first: &str, second: &str) -> bool {
         .map(|name| name.name)
         .chain(added_or_dropped(first))
         .collect();
-    let named = |name: &String| {
-        second.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == name)
-    };
-    makes.iter().any(named)
+    makes.iter().any(|name| is_named(name, second))
 }
 
 const NESTS: &[(&str, &str)] = &[

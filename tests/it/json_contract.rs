@@ -170,7 +170,7 @@ fn tenants() {
     failures: []
     "#);
     assert_snapshot!(shown(&project, "tenant create acme_corp --if-not-exists"), @r#"
-    exit 0 "done"
+    exit 0 "nothing"
     outcome: "string"
     created: []
     existing: [{"id":"string","slug":"string","schema":"string","version":"string"}]
@@ -179,10 +179,10 @@ fn tenants() {
     assert_snapshot!(shown(&project, "tenant create acme_corp"), @r#"
     exit 1 "tenant-exists"
     outcome: "string"
+    error: {"code":"string","message":"string","retryable":"boolean","hint":"string"}
     created: []
     existing: []
     failures: [{"slug":"string","code":"string","message":"string"}]
-    error: {"code":"string","message":"string","retryable":"boolean","hint":"string"}
     "#);
     assert_snapshot!(shown(&project, "tenant list"), @r#"
     exit 0 "done"
@@ -239,8 +239,8 @@ fn verify_and_history() {
     assert_snapshot!(shown(&project, "migrate up"), @r#"
     exit 1 "finding-denied"
     outcome: "string"
-    findings: [{"rule":"string","level":"string","file":"string","line":"number","column":"number","end_line":"number","end_column":"number","scope":"string","evidence":"string","message":"string","help":"string","allow_line":"string","allowed":"boolean"}]
     error: {"code":"string","message":"string","retryable":"boolean","hint":"string","file":"string","line":"number","column":"number"}
+    findings: [{"rule":"string","level":"string","file":"string","line":"number","column":"number","end_line":"number","end_column":"number","scope":"string","evidence":"string","message":"string","help":"string","allow_line":"string","allowed":"boolean"}]
     "#);
 }
 
@@ -326,12 +326,12 @@ fn wait_runs_and_diagram() {
     assert_snapshot!(shown(&project, "wait --version 1.0.4 --tenant nobody --timeout 0s"), @r#"
     exit 1 "wait-timeout"
     outcome: "string"
+    error: {"code":"string","message":"string","retryable":"boolean","hint":"string"}
     version: "string"
     reached: "boolean"
     tenants: {"total":"number","reached":"number","missing":"number","versions":{}}
     missing: [{"slug":"string","version":"null"}]
     waited_ms: "number"
-    error: {"code":"string","message":"string","retryable":"boolean","hint":"string"}
     "#);
     assert_snapshot!(shown(&project, "run list"), @r#"
     exit 0 "done"

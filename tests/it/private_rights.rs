@@ -207,7 +207,11 @@ fn extensions_of_the_superuser_are_created_in_an_empty_database() {
 fn a_publication_of_all_tables_does_not_stop_the_chain() {
     let project = Private(Project::empty());
     project.run("init").passes();
+    let read = || std::fs::read_to_string(project.0.dir.path().join("tenure.toml")).unwrap();
+    let settings = read();
     project.0.without_rules();
+    let rules = read();
+    project.0.file("tenure.toml", settings + &rules);
     project.run("dev start").passes();
     let psql = superuser(&project);
     psql("ALTER SYSTEM SET wal_level = 'logical'");

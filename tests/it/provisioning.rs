@@ -155,6 +155,7 @@ fn template_check_says_what_is_locked_meanwhile() {
     assert_eq!(code, 0);
     assert_snapshot!(serde_json::to_string_pretty(&document).unwrap(), @r#"
     {
+      "outcome": "done",
       "templates": [
         {
           "name": "default",

@@ -62,7 +62,7 @@ fn the_seeds_bad_example_is_refused_with_the_line_under_it() {
     refused: nothing was written
     ");
     let keys: Vec<_> = document.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["error", "findings"]);
+    assert_eq!(keys, ["outcome", "error", "findings"]);
     let error = &document["error"];
     assert_eq!(
         [&error["code"], &error["file"], &error["line"], &error["column"]],

@@ -15,12 +15,16 @@ use crate::error::{Code, Failure};
 use crate::executor::RetryPolicy;
 use crate::ident::Slug;
 use crate::output::ErrorJson;
+use crate::postgres::metadata::RunStatus;
 use crate::settings::Settings;
 use crate::sql::Condition;
+use crate::tenant::Created;
 use crate::tenant::create::text::Detail;
 use crate::tenant::{
     self, After, Creation, Hook, IfExists, NewRole, NewTenant, RegistryValues, TenantOperation,
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CreateArgs {
@@ -89,7 +93,8 @@ pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, F
         }],
     };
     let creation = Creation {
-        if_exists: if args.if_not_exists { IfExists::Accept } else { IfExists::Fail },
+        // Another run may create the schema of a row meanwhile.
+        if_exists: if args.if_not_exists || args.from_registry { IfExists::Accept } else { IfExists::Fail },
         limits: args.limits.or(project.settings.migrate),
         jobs: args.jobs.map(usize::from),
         retry_policy: RetryPolicy { retries: args.retries },
@@ -120,7 +125,8 @@ pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, F
         [failed] if !is_list => Some(ErrorJson::from(&failed.failure)),
         _ => None,
     };
-    let document = WithError { document: &created, error };
+    let document =
+        WithError { document: CreateResult { outcome: created.ending(), created: &created }, error };
     let ui_outcome = if created.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
     let detail = if context.ui.is_verbose() { Detail::All } else { Detail::Summary };
     let text = |paint| tenant::create::text::created(&created, detail, paint);
@@ -141,6 +147,14 @@ pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, F
         [failed] if !is_list => failed.failure.class().exit_code(),
         _ => created.ending().exit_code(),
     })
+}
+
+/// The result of `tenant create`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(in crate::cli) struct CreateResult<'a> {
+    outcome: RunStatus,
+    #[serde(flatten)]
+    created: &'a Created,
 }
 
 fn role(args: &CreateArgs, settings: &Settings) -> Result<NewRole, Failure> {

@@ -1,7 +1,7 @@
 //! The commands of `tenure tenant`.
 
 pub(super) mod copy;
-mod create;
+pub(super) mod create;
 mod drop;
 mod pool;
 mod rename;

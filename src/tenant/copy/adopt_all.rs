@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::adopt::{VersionEntry, may_be_at};
 use super::result::{AdoptedAll, NotAdopted};
 use crate::chain::Version;
-use crate::error::{Class, Failure};
+use crate::error::{Class, Code, Failure};
 use crate::ident::{SchemaName, Slug};
 use crate::postgres::Connection;
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
@@ -156,6 +156,14 @@ async fn candidates<'p>(
     }
     match (found.is_empty(), first) {
         (true, Some(failure)) => Err(failure),
+        (true, None) => {
+            let at = versions.first().unwrap_or(platform);
+            Err(Failure::new(
+                Code::TemplateMissing,
+                format!("no template creates a tenant at {at}, so no schema can be compared"),
+            )
+            .hint("`tenure template from-schema SCHEMA` writes a template; `tenure tenant adopt SCHEMA --version` adopts one schema"))
+        }
         _ => Ok(found),
     }
 }

@@ -213,14 +213,22 @@ pub(super) async fn ready(connection: &mut Connection, project: &Project) -> Res
     Divergence::check(&project.chain, &state.applied, &state.fleet())?;
     let platform = project.settings.platform_schema();
     if !state.presence.registry || state.platform == Version::ZERO {
-        return Err(Failure::new(
-            Code::NotMigrated,
-            format!(
-                "the platform schema {platform} is at {} and has no {}",
-                state.platform, project.settings.tenants.registry
+        let registry = &project.settings.tenants.registry;
+        let (what, hint) = match (state.presence.registry, state.platform == Version::ZERO) {
+            (true, _) => (
+                format!("the platform schema {platform} has {registry}, but no version"),
+                "`tenure migrate up` creates the platform; `tenure migrate baseline VERSION` declares the version of one that exists",
             ),
-        )
-        .hint("run `tenure migrate up` first"));
+            (false, true) => (
+                format!("the platform schema {platform} is at {} and has no {registry}", state.platform),
+                "run `tenure migrate up` first",
+            ),
+            (false, false) => (
+                format!("the platform schema {platform} is at {} and has no {registry}", state.platform),
+                "[tenants] registry in tenure.toml names the table of tenants",
+            ),
+        };
+        return Err(Failure::new(Code::NotMigrated, what).hint(hint));
     }
     project.chain.find_platform(&state.platform)?;
     if let Some(shape) = &state.registry {

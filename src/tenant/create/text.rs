@@ -24,6 +24,12 @@ pub fn created(created: &Created, detail: Detail, paint: Paint) -> Text {
     if tenants > MANY && detail == Detail::Summary {
         return summary(created, paint);
     }
+    if tenants == 0 {
+        return Text::of_line(format_args!(
+            "{}: no row of the registry is without a schema",
+            paint.good("nothing to do")
+        ));
+    }
     let mut text = Text::default();
     for failed in &created.failures {
         text.append(&failure(&failed.failure, paint));

@@ -383,3 +383,75 @@ fn without_a_fitting_pg_dump_the_failure_says_so() {
     assert_eq!(output.code, 2, "{output}");
     assert!(output.stderr.contains("pg_dump of PostgreSQL"), "{output}");
 }
+
+/// Two shapes; a step is pending for the second one when its template is made.
+#[test]
+fn a_template_of_a_schema_without_a_version_needs_one_when_steps_may_be_missing() {
+    let project = product(&["acme", "beta"]);
+    project.db.run("CREATE TABLE org_beta.extras (a int)");
+    init(&project, "--yes");
+    project.run("tenant adopt org_acme --slug acme --version 1.0.0").passes();
+    project.migration("1.0.0", "1.0.1", "more", "-- Scope: tenant\nCREATE TABLE {org_schema}.more (id uuid PRIMARY KEY, created_at timestamptz, updated_at timestamptz);\n");
+    project.run("migrate up").passes();
+    let document = project.expect_error("template from-schema org_beta --name heavy", "usage");
+    assert!(document["error"]["hint"].as_str().unwrap().contains("--version"), "{document}");
+    project.run("template from-schema org_beta --name heavy --version 1.0.0").passes();
+    project.run("tenant adopt --all").passes();
+    project.run("migrate up").passes();
+    assert_eq!(project.db.value("SELECT to_regclass('org_beta.more')::text"), "org_beta.more");
+    assert_eq!(versions(&project), "platform 1.0.1, acme 1.0.1, beta 1.0.1");
+    for name in ["../x", "", "a b"] {
+        let output = project.run_words(["template", "from-schema", "org_acme", "--name", name]);
+        assert_eq!(output.code, 2, "{output}");
+    }
+}
+
+#[test]
+fn init_can_be_repeated_after_the_baseline() {
+    let project = product(&["acme", "beta"]);
+    assert_eq!(init(&project, "--yes").1["baseline"], json!(true));
+    for folder in ["migrations", "tenant_templates"] {
+        std::fs::remove_dir_all(project.dir.path().join(folder)).unwrap();
+    }
+    let (exit, again) = init(&project, "");
+    assert_eq!((exit, &again["proved"]), (0, &json!(true)), "{again}");
+    assert!(!text(&project, BASELINE).contains("tenure_"));
+}
+
+/// Schemas that are words of SQL, and texts that contain the names of schemas.
+#[test]
+fn names_of_schemas_in_texts_have_no_quotes() {
+    let project = Project::empty();
+    project.db.run(
+        "CREATE TABLE client (name text NOT NULL, schema_name text NOT NULL UNIQUE); \
+         INSERT INTO client VALUES ('The order', 'order'), ('Zeta', 'zeta')",
+    );
+    for tenant in ["order", "zeta"] {
+        project.db.run(&format!(
+            "CREATE SCHEMA \"{tenant}\"; CREATE TABLE \"{tenant}\".t (id int PRIMARY KEY, s text DEFAULT '{tenant}'); \
+             CREATE FUNCTION \"{tenant}\".n() RETURNS bigint LANGUAGE sql AS $$ \
+                 SELECT count(*) FROM pg_tables WHERE schemaname = '{tenant}' $$; \
+             CREATE VIEW \"{tenant}\".v AS SELECT id FROM \"{tenant}\".t ORDER BY id"
+        ));
+    }
+    let (exit, done) = init(&project, "--yes --tenant zeta");
+    assert_eq!((exit, &done["proved"]), (0, &json!(true)), "{done}");
+    project.run("tenant adopt --all").passes();
+    project.run("tenant create zed").passes();
+    assert_eq!(project.db.value("SELECT zed.n()::text"), "1");
+    project.db.run("INSERT INTO zed.t VALUES (1)");
+    assert_eq!(project.db.value("SELECT s FROM zed.t"), "zed");
+    assert_eq!(project.json("drift").0, 0, "{}", project.run("drift"));
+}
+
+#[test]
+fn what_cannot_be_compared_or_used_is_named() {
+    let project = product(&["acme"]);
+    project.db.run("CREATE TABLE app.schema_version (version text, applied timestamptz)");
+    let (_, refused) = init(&project, "--yes");
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert!(message.contains("app.schema_version has no column applied_at"), "{refused}");
+    project.db.run("DROP TABLE app.schema_version");
+    init(&project, "--yes");
+    project.expect_error("tenant adopt --all --version 0.0.0", "template-missing");
+}
