@@ -32,11 +32,6 @@ impl Place {
             return Ok(Self { name: template.name.clone(), root, old });
         }
         let name = format!("{}_v{version}", template.family());
-        let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '-';
-        if name.is_empty() || !name.chars().all(is_letter) {
-            return Err(Failure::new(Code::Usage, format!("{name:?} is not a name of a template"))
-                .hint("a name contains letters, digits, _ and -"));
-        }
         let folder = format!("{TEMPLATES}/{name}");
         if root.join(&folder).exists() {
             return Err(Failure::new(Code::TemplateExists, format!("{folder} already exists")).hint(
@@ -48,6 +43,12 @@ impl Place {
 
     /// A new folder for the template `name`.
     pub(super) fn new_template(root: &Path, name: &str) -> Result<Self, Failure> {
+        let is_letter = |letter: char| letter.is_alphanumeric() || "_-.".contains(letter);
+        // Folders that begin with a dot are no templates.
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(is_letter) {
+            return Err(Failure::new(Code::Usage, format!("{name:?} is not a name of a template"))
+                .hint("a name contains letters, digits, _, - and ."));
+        }
         let folder = format!("{TEMPLATES}/{name}");
         if root.join(&folder).exists() {
             return Err(Failure::new(Code::TemplateExists, format!("{folder} already exists"))

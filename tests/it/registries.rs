@@ -240,7 +240,7 @@ fn a_row_that_cannot_be_completed_is_left_as_it_is() {
         error(&document).1,
         "2 rows of the registry datalinx_platform.organizations have the slug \"acme\""
     );
-    assert_eq!(rows(), ["acme", "acme "].map(|row| row.to_owned()));
+    assert_eq!(rows(), ["acme", "acme "].map(str::to_owned));
     // Its schema is there, without a tenant.
     insert("('acme', NULL)");
     project.db.run("CREATE SCHEMA org_acme");
