@@ -57,25 +57,6 @@ async fn names(connection: &mut Connection, sql: &str, doing: &str) -> Result<Ve
     rows(connection, sql, doing).await?.iter().map(|row| row.text("name")).collect()
 }
 
-/// Fails if a table `schema_version` is the product's own, which Tenure cannot use.
-async fn expect_version_table(connection: &mut Connection, platform: &SchemaName) -> Result<(), Failure> {
-    let table = literal(&format!("{}.schema_version", platform.quoted()));
-    let sql = format!(
-        "SELECT column_name AS name FROM (VALUES ('version'), ('applied_at')) needed (column_name) \
-         WHERE pg_catalog.to_regclass({table}) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute \
-             WHERE attrelid = pg_catalog.to_regclass({table}) AND attname = column_name AND NOT attisdropped)"
-    );
-    let missing = names(connection, &sql, "reading the columns of schema_version").await?;
-    let Some(column) = missing.first() else { return Ok(()) };
-    let message = format!(
-        "the table {platform}.schema_version has no column {column}: it is not the one that Tenure needs"
-    );
-    Err(Failure::new(Code::BaselineRefused, message).hint(format!(
-        "rename it, for example ALTER TABLE {}.schema_version RENAME TO product_version",
-        platform.quoted()
-    )))
-}
-
 impl Existing {
     pub(super) async fn read(connection: &mut Connection, settings: &Settings) -> Result<Self, Failure> {
         let platform = settings.platform_schema();
@@ -83,7 +64,7 @@ impl Existing {
         if !state.presence.own_tables {
             metadata::expect_names_free(connection, &platform).await?;
         }
-        expect_version_table(connection, &platform).await?;
+        metadata::expect_version_columns(connection, &platform).await?;
         let has_version = !unread.platform && state.platform != Version::ZERO;
         let version = if has_version { state.platform } else { FIRST.parse().unwrap_or(Version::ZERO) };
         let sql = "SELECT nspname::text AS name FROM pg_catalog.pg_namespace n \

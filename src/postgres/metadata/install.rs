@@ -228,6 +228,30 @@ fn explain(error: &refinery::Error, doing: &str, platform: &SchemaName) -> Failu
         .hint("another version of tenure may have made them: use the newest")
 }
 
+/// Fails if a table `schema_version` is the product's own, which Tenure cannot use.
+pub async fn expect_version_columns(
+    connection: &mut Connection,
+    platform: &SchemaName,
+) -> Result<(), Failure> {
+    let table = literal(&format!("{}.schema_version", platform.quoted()));
+    let sql = format!(
+        "SELECT column_name AS name FROM (VALUES ('version'), ('applied_at')) needed (column_name) \
+         WHERE pg_catalog.to_regclass({table}) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute \
+             WHERE attrelid = pg_catalog.to_regclass({table}) AND attname = column_name AND NOT attisdropped)"
+    );
+    let sets = connection.query_batch(&sql).await;
+    let sets = sets.map_err(|server_error| server_error.failure("reading the columns of schema_version"))?;
+    let Some(row) = sets.iter().flatten().next() else { return Ok(()) };
+    let column = row.text("name")?;
+    let message = format!(
+        "the table {platform}.schema_version has no column {column}: it is not the one that Tenure needs"
+    );
+    Err(Failure::new(Code::BaselineRefused, message).hint(format!(
+        "rename it, for example ALTER TABLE {}.schema_version RENAME TO product_version",
+        platform.quoted()
+    )))
+}
+
 /// Fails if a table of the platform, which has none of Tenure's own tables, has the name of one.
 pub async fn expect_names_free(connection: &mut Connection, platform: &SchemaName) -> Result<(), Failure> {
     // A version table may be there already; it is used.

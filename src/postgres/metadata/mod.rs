@@ -31,7 +31,7 @@ pub use failures::{Cause, FailedUnit, KeptFailure};
 pub use history::HistoryEntry;
 pub use install::{
     BLOCKED, BLOCKED_HELP, OwnTables, UNSUPPORTED, UNSUPPORTED_HELP, blocking_publication, ensure,
-    expect_names_free, is_readable,
+    expect_names_free, expect_version_columns, is_readable,
 };
 pub use run_details::{MigrationTimes, RecordedRun, RecordedUnit};
 pub use run_status::RunStatus;
