@@ -206,7 +206,7 @@ fn extensions_of_the_superuser_are_created_in_an_empty_database() {
 #[test]
 fn a_publication_of_all_tables_does_not_stop_the_chain() {
     let project = Private(Project::empty());
-    project.run("init").passes();
+    project.run("init --platform datalinx_platform").passes();
     let read = || std::fs::read_to_string(project.0.dir.path().join("tenure.toml")).unwrap();
     let settings = read();
     project.0.without_rules();
