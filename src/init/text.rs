@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{FromSchema, Initialized, NotCarried};
 use crate::drift::{self, Drifted};
 use crate::output::{Paint, Text, plural, plural_of};
-use crate::postgres::catalog::SchemaDifference;
+use crate::tenant::copy::text::differences;
 
 /// Maximum number of objects that are listed for one reason.
 const MAX_LISTED: usize = 10;
@@ -93,18 +93,6 @@ pub fn from_schema(done: &FromSchema, paint: Paint) -> Text {
             paint.bad("not proved")
         )
     });
-    text
-}
-
-fn differences(lines: &[SchemaDifference], paint: Paint) -> Text {
-    let mut text = Text::default();
-    if let Some(first) = lines.first() {
-        text.line(paint.bold(first.schema.as_str()));
-        for line in lines {
-            text.line(format_args!("  {}: {}", line.object, line.change));
-        }
-        text.blank();
-    }
     text
 }
 
